@@ -1,0 +1,1 @@
+"""Pixels on disk and arrays in memory; knows nothing of networks."""

@@ -1,0 +1,164 @@
+"""Folders and files: listing, pairing by name, and writing so that a file is whole or absent."""
+
+import contextlib
+import difflib
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from ..errors import UserError
+
+IMAGE_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+def list_images(path):
+    """The image files of a folder in natural order (2 before 10), or the one file given.
+
+    Hidden files and what is not an image are passed over. Subfolders are not searched.
+
+    Raises
+    ------
+    UserError
+        When there is nothing to read; says what was found instead.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return [path]
+    try:
+        entries = sorted(path.iterdir(), key=natural_order)
+    except FileNotFoundError:
+        raise UserError(f"There is no folder or file {path}{_nearby(path)}") from None
+    except OSError as error:
+        raise UserError(f"Cannot open {path}: {error.strerror}. Check that you may read it") from error
+    images = [e for e in entries if is_image_name(e) and e.is_file()]
+    if not images:
+        raise UserError(_nothing_here(path, entries))
+    return images
+
+
+def is_image_name(path):
+    """Whether a file's name is that of an image we read; hidden files are not."""
+    return path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".")
+
+
+def natural_order(path):
+    """Sort key that puts image 2 before image 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", Path(path).name)]
+
+
+def stem(path):
+    """A file's name without its image ending (``cell.ome.tif`` -> ``cell``)."""
+    name = Path(path).name
+    return re.sub(r"(\.ome)?\.(tiff?|png|jpe?g)$", "", name, flags=re.IGNORECASE)
+
+
+def pair_by_name(first, second):
+    """Match files by name, ending ignored.
+
+    Parameters
+    ----------
+    first, second : list of Path
+
+    Returns
+    -------
+    pairs : list of (Path, Path)
+    alone : list of Path
+        Files of `first` without a partner.
+    """
+    partners = {stem(p): p for p in second}
+    pairs = [(p, partners[stem(p)]) for p in first if stem(p) in partners]
+    return pairs, [p for p in first if stem(p) not in partners]
+
+
+def require_absent(paths):
+    """Refuse to overwrite: raise a UserError that names the first of `paths` that exists."""
+    there = [p for p in paths if Path(p).exists()]
+    if there:
+        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
+        raise UserError(
+            f"{there[0]} exists already{more} and is not overwritten. Choose another folder, or move it away"
+        )
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Write a file under a temporary name and rename it when the block ends well; it is whole or absent.
+
+    Yields
+    ------
+    Path
+        The temporary name, in the same folder and with the same ending.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.stem[:80]}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text file whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def make_folder(path):
+    """Create a folder and those above it."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def require_space(folder, size):
+    """Raise a UserError if `folder` has no room for `size` bytes."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return
+    if free < size:
+        raise UserError(
+            f"The disk of {folder} is full: {size / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free. "
+            "Make room, or choose a folder on another disk"
+        )
+
+
+def cannot_write(path, error):
+    """The UserError for a file that could not be written."""
+    remedy = (
+        "Make room, or choose a folder on another disk" if error.errno == 28 else "Choose a folder you may write to"
+    )
+    return UserError(f"Cannot write {path}: {error.strerror or error}. {remedy}")
+
+
+def _nothing_here(path, entries):
+    kinds = f"({', '.join(IMAGE_ENDINGS)})"
+    with_images = [e for e in entries if e.is_dir() and not e.name.startswith(".") and _holds_images(e)]
+    if with_images:
+        names = ", ".join(e.name for e in with_images[:5])
+        return f"{path} holds no images itself, but its subfolders do: {names}. Give one of them"
+    others = [e.name for e in entries if e.is_file() and not e.name.startswith(".")]
+    if others:
+        return f"{path} holds no images {kinds}, only {', '.join(others[:3])}. Save your images as TIFF there"
+    return f"{path} is empty. Put your images {kinds} there, or give another folder"
+
+
+def _holds_images(folder):
+    with contextlib.suppress(OSError):
+        return any(is_image_name(e) for e in folder.iterdir())
+    return False
+
+
+def _nearby(path):
+    with contextlib.suppress(OSError):
+        near = difflib.get_close_matches(path.name, [e.name for e in path.parent.iterdir()], 1)
+        if near:
+            return f"; did you mean {path.parent / near[0]}?"
+    return ". Check the path; in Colab, Drive folders begin with /content/drive/MyDrive"

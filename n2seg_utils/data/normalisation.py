@@ -1,0 +1,96 @@
+"""Brightness scaling: decided once, stored with the model, undone after prediction."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+
+_SAMPLE = 1_000_000  # pixels looked at in each image
+_SPREAD = 3.0  # from this ratio of contrasts on, images do not share one scale
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Subtracts a mean and divides by a standard deviation, per channel; invertible.
+
+    Attributes
+    ----------
+    kind : str
+        "dataset": `mean` and `std` hold for all images. "image": each image has its own, and these are typical ones.
+    mean, std : tuple of float
+        One a channel.
+    """
+
+    kind: str
+    mean: tuple
+    std: tuple
+
+    def for_image(self, image):
+        """The scaling to use for one ImageFile."""
+        return self if self.kind == "dataset" else Normalisation("dataset", *statistics(image))
+
+    def apply(self, pixels):
+        """Grey values (..., C) -> what the network sees, float32."""
+        scaled = np.asarray(pixels, "float32") - np.float32(self.mean)
+        scaled /= np.float32(self.std)
+        return scaled
+
+    def undo(self, pixels):
+        """What the network says (..., C) -> grey values, float32."""
+        return pixels * np.float32(self.std) + np.float32(self.mean)
+
+
+def statistics(image):
+    """Mean and standard deviation of each channel of an ImageFile, from evenly spread pixels.
+
+    Raises
+    ------
+    UserError
+        If all pixels are equal, or one is not a number.
+    """
+    step = max(1, image.planes // 16)
+    chosen = range(0, image.planes, step)
+    height, width, channels = image.plane_shape
+    stride = max(1, round(np.sqrt(height * width * len(chosen) / _SAMPLE)))
+    values = np.concatenate([np.asarray(image.plane(i)[::stride, ::stride]).reshape(-1, channels) for i in chosen])
+    values = values.astype("float64")
+    require_finite(values, image.path)
+    std = values.std(axis=0)
+    if not std.any():
+        raise UserError(f"All pixels of {image.path} are equal ({values.flat[0]:g}). Remove it from the folder")
+    # A dead channel beside living ones is kept, unscaled.
+    return tuple(values.mean(axis=0).tolist()), tuple(np.where(std > 0, std, 1.0).tolist())
+
+
+def fit(images, kind):
+    """The scaling of a set of ImageFiles.
+
+    Parameters
+    ----------
+    images : list of ImageFile
+    kind : str
+        "dataset", "image", or "auto": one scale unless the images' contrasts differ more than threefold.
+
+    Returns
+    -------
+    Normalisation
+    """
+    found = [statistics(image) for image in images]
+    means, stds = np.array([m for m, _ in found]), np.array([s for _, s in found])
+    pixels = np.array([float(np.prod(image.shape, dtype="int64")) for image in images])
+    if kind == "auto":
+        kind = "image" if (stds.max(axis=0) > _SPREAD * stds.min(axis=0)).any() else "dataset"
+    mean = np.average(means, axis=0, weights=pixels)
+    variance = np.average(stds**2 + (means - mean) ** 2, axis=0, weights=pixels)
+    return Normalisation(kind, tuple(mean.tolist()), tuple(np.sqrt(variance).tolist()))
+
+
+def require_finite(values, path):
+    """Raise a UserError if a pixel is not a number."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise UserError(
+            f"{path} has {count} pixels that are not numbers (NaN or infinite). "
+            "Replace them in Fiji (Process > Math > NaN Background...), or remove the file"
+        )

@@ -1,0 +1,120 @@
+"""Result files: written plane by plane, opening in Fiji with the axes and the scale of the input."""
+
+import contextlib
+import os
+
+import numpy as np
+import tifffile
+
+from .axes import ORDER
+from .files import require_space, whole_file
+
+# Types that ImageJ's own TIFF can hold; others are written as OME-TIFF.
+_IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+_LARGEST_IMAGEJ = 3_900_000_000
+
+
+@contextlib.contextmanager
+def image_writer(path, like, dtype=np.float32, display=None, channels=None):
+    """Write an image of the same planes as another, piece by piece, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .tif.
+    like : ImageFile
+        Gives the size, the axes, the pixel size and the channel names.
+    dtype : dtype
+        Type of the pixels; values written are rounded and clipped to it.
+    display : (float, float), optional
+        Darkest and brightest value shown when Fiji opens the file.
+    channels : int, optional
+        Number of channels if it differs from that of `like`.
+
+    Yields
+    ------
+    callable
+        ``write(plane, rows, columns, values)``: put `values` (Y, X, C) into two slices of a plane (which counts
+        through Z, then T).
+    """
+    dtype = np.dtype(dtype)
+    size = like.size | ({"C": channels} if channels else {})
+    axes = "".join(a for a in ORDER if a in "YX" or size[a] > 1 or (a in like.axes and a != "C"))
+    shape = tuple(size[a] for a in axes)
+    nbytes = int(np.prod(shape, dtype="int64")) * dtype.itemsize
+    with whole_file(path) as temporary:
+        require_space(temporary.parent, nbytes)
+        options = _options(like.calibration, axes, dtype, nbytes, display)
+        pixels = tifffile.memmap(temporary, shape=shape, dtype=dtype, **options)
+        _reserve(temporary)
+        view = _planes_first(pixels, axes)
+
+        def write(plane, rows, columns, values):
+            t, z = divmod(plane, size["Z"])
+            view[t, z, rows, columns] = to_type(values, dtype)
+
+        yield write
+        pixels.flush()
+        del pixels, view
+
+
+def to_type(values, dtype):
+    """Round and clip to what a type of pixels can hold; floats are cast."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return np.asarray(values, dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+
+
+def _planes_first(pixels, axes):
+    """View as (T, Z, Y, X, C)."""
+    missing = [a for a in ORDER if a not in axes]
+    have = list(axes) + missing
+    return pixels[(...,) + (None,) * len(missing)].transpose([have.index(a) for a in "TZYXC"])
+
+
+def _options(calibration, axes, dtype, nbytes, display):
+    if dtype.name in _IMAGEJ_TYPES and nbytes < _LARGEST_IMAGEJ:
+        return {"imagej": True} | _imagej(calibration, axes, display)
+    return {"ome": True, "bigtiff": nbytes >= _LARGEST_IMAGEJ, "metadata": _ome(calibration, axes)}
+
+
+def _imagej(calibration, axes, display):
+    size = calibration.size
+    metadata = {"axes": axes, "loop": False}
+    if "C" in axes:
+        metadata["mode"] = "composite"
+        metadata["Labels"] = list(calibration.channels) or None
+    if calibration.unit:
+        metadata["unit"] = "um" if calibration.unit == "µm" else calibration.unit
+    if "Z" in axes and "Z" in size:
+        metadata["spacing"] = size["Z"]
+    if "T" in axes and "T" in size:
+        metadata["finterval"] = size["T"]
+    if display:
+        metadata["min"], metadata["max"] = map(float, display)
+    options = {"metadata": {k: v for k, v in metadata.items() if v is not None}}
+    if size.get("X") and size.get("Y"):
+        options["resolution"] = (1 / size["X"], 1 / size["Y"])
+    return options
+
+
+def _ome(calibration, axes):
+    metadata = {"axes": axes}
+    for axis in "XYZ":
+        if axis in calibration.size:
+            metadata[f"PhysicalSize{axis}"] = calibration.size[axis]
+            metadata[f"PhysicalSize{axis}Unit"] = calibration.unit or "µm"
+    if "T" in calibration.size:
+        metadata["TimeIncrement"] = calibration.size["T"]
+    if calibration.channels and "C" in axes:
+        metadata["Channel"] = {"Name": list(calibration.channels)}
+    return metadata
+
+
+def _reserve(path):
+    """Claim the disk space now: writing to a mapped file on a full disk would kill the process."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))

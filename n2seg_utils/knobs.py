@@ -1,0 +1,210 @@
+"""What a setting is: its words and range, how it is read from text and YAML, and what is said of a wrong value."""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+
+import yaml
+
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What is known of a setting beside its name, type and default.
+
+    Attributes
+    ----------
+    label, help : str
+        Words for the form; the help is one sentence that a biologist understands.
+    section : str
+        "data", "training" or "result": where notebooks ask for it.
+    advanced : bool
+        Folded away in forms.
+    low, high : float or None
+        Smallest and largest value.
+    multiple : int
+        Whole numbers must be multiples of this.
+    choices : tuple of str
+        The only values allowed, if any.
+    unit, example : str
+        Shown beside the field.
+    """
+
+    label: str
+    help: str
+    section: str
+    advanced: bool = False
+    low: float | None = None
+    high: float | None = None
+    multiple: int = 1
+    choices: tuple = ()
+    unit: str = ""
+    example: str = ""
+
+
+def knob(default, label, help, section, **more):
+    """A dataclass field that carries a :class:`Knob`."""
+    return field(default=default, metadata={"knob": Knob(label, help, section, **more)})
+
+
+@dataclass
+class Settings:
+    """Base of all settings: checking, reading and writing."""
+
+    @classmethod
+    def knobs(cls):
+        """Name -> Knob, in the order in which they are shown."""
+        return {f.name: f.metadata["knob"] for f in dataclasses.fields(cls)}
+
+    @classmethod
+    def from_mapping(cls, values):
+        """Settings from names and values, which may be text as typed.
+
+        Raises
+        ------
+        UserError
+            For unknown names (with the nearest known one) and values of the wrong kind.
+        """
+        known = cls.knobs()
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known settings: {', '.join(known)}"
+                raise UserError(f"There is no setting '{name}': {hint}")
+        return cls(**{name: parse(cls, name, value) for name, value in values.items()})
+
+    @classmethod
+    def load(cls, path):
+        """Settings from a YAML file, for example a run's ``settings.yaml``."""
+        try:
+            with open(path, encoding="utf-8") as file:
+                values = yaml.safe_load(file)
+        except OSError as error:
+            raise UserError(f"Cannot read the settings file {path}: {error.strerror}. Check its path") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not a settings file: write one 'name: value' a line") from error
+        if not isinstance(values, dict | None):
+            raise UserError(f"{path} is not a settings file: write one 'name: value' a line")
+        return cls.from_mapping(values or {})
+
+    def to_dict(self):
+        """Name -> value."""
+        return dataclasses.asdict(self)
+
+    def to_yaml(self):
+        """The settings as commented YAML; :meth:`load` reads it back."""
+        lines = []
+        for name, about in self.knobs().items():
+            value = yaml.safe_dump({name: getattr(self, name)}, allow_unicode=True, width=1000).strip()
+            lines += [f"# {about.help}", value]
+        return "\n".join(lines) + "\n"
+
+    def replace(self, **changes):
+        """A copy with some values changed."""
+        return dataclasses.replace(self, **changes)
+
+    def problems(self):
+        """What is wrong with the values: name -> a sentence with the value that would work."""
+        found = {name: problem(about, name, getattr(self, name)) for name, about in self.knobs().items()}
+        return {name: words for name, words in found.items() if words}
+
+    def check(self):
+        """Raise a UserError that lists all problems, if there are any; else return self."""
+        found = self.problems()
+        if found:
+            raise UserError("Some settings need a change:\n" + "\n".join(f"  {words}" for words in found.values()))
+        return self
+
+
+def parse(cls, name, value):
+    """Turn what was typed into the type of a setting; '' and 'auto' mean 'choose for me' where that is offered.
+
+    Raises
+    ------
+    UserError
+        Saying what kind of value is expected.
+    """
+    kind = typing.get_type_hints(cls)[name]
+    optional = isinstance(kind, types.UnionType) and type(None) in typing.get_args(kind)
+    if optional:
+        kind = next(t for t in typing.get_args(kind) if t is not type(None))
+        if value is None or (isinstance(value, str) and value.strip().lower() in ("", "auto", "none")):
+            return None
+    try:
+        return _CONVERT[kind](value)
+    except (TypeError, ValueError, OverflowError):
+        auto = ", or leave it empty to have it chosen for you" if optional else ""
+        raise UserError(f"{name} is '{value}'; it must be {_KINDS[kind]}{auto}") from None
+
+
+def problem(about, name, value):
+    """A sentence that says what is wrong with a value and which would work, or '' if it is fine."""
+    if value is None:
+        return ""
+    if about.choices:
+        if value in about.choices:
+            return ""
+        near = difflib.get_close_matches(str(value), about.choices, 1, cutoff=0)
+        return f"{name} is '{value}'; it must be one of {', '.join(about.choices)}: use {near[0]}"
+    if isinstance(value, str) or isinstance(value, bool):
+        return ""
+    if not math.isfinite(value):
+        return f"{name} is {value}; it must be a number: use {about.low}"
+    low = -math.inf if about.low is None else about.low
+    high = math.inf if about.high is None else about.high
+    works = min(max(value, low), high)
+    if about.multiple > 1:
+        works = max(math.ceil(low / about.multiple), round(works / about.multiple)) * about.multiple
+    if works == value:
+        return ""
+    return f"{name} is {value}; it must be {_range_in_words(about)}: use {works}"
+
+
+def _range_in_words(about):
+    kind = f"a multiple of {about.multiple}" if about.multiple > 1 else ""
+    if about.low is not None and about.high is not None:
+        span = f"between {about.low} and {about.high}"
+    else:
+        span = f"at least {about.low}" if about.high is None else f"at most {about.high}"
+    return f"{kind} {span}".strip() + (f" {about.unit}" if about.unit else "")
+
+
+def _whole(value):
+    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+        raise ValueError
+    return int(value)
+
+
+def _number(value):
+    if isinstance(value, bool):
+        raise ValueError
+    return float(value)
+
+
+def _switch(value):
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}[
+        str(value).strip().lower()
+    ]
+
+
+def _text(value):
+    if isinstance(value, list | dict):
+        raise ValueError
+    return "" if value is None else str(value).strip()
+
+
+def _switch_or_fail(value):
+    try:
+        return _switch(value)
+    except KeyError:
+        raise ValueError from None
+
+
+_CONVERT = {int: _whole, float: _number, bool: _switch_or_fail, str: _text}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

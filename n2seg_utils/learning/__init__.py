@@ -1,0 +1,1 @@
+"""Arrays and tensors: patches, blind spots, networks, training, prediction. Speaks Keras 3."""

@@ -1,0 +1,20 @@
+"""What computes here: GPU or CPU, and how much memory is free."""
+
+import keras
+import psutil
+
+# Keras does not tell how much of a GPU's memory is free; the smallest GPU of today's Colab has four times this.
+_GPU_BUDGET = 4_000_000_000
+
+
+def has_gpu():
+    """Whether Keras computes on a GPU."""
+    try:
+        return any(name.lower().startswith("gpu") for name in keras.distribution.list_devices())
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+
+
+def free_memory():
+    """Bytes that pixels and activations may use."""
+    return _GPU_BUDGET if has_gpu() else psutil.virtual_memory().available

@@ -1,0 +1,200 @@
+"""The training loop: how long, how fast, watched, and stopped without loss."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+VALIDATION_STEPS = 4
+EPOCHS_OF_A_TIMED_RUN = 30
+CALIBRATION_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many steps a run takes, fixed before it starts."""
+
+    epochs: int
+    steps_per_epoch: int
+    learning_rate: float
+    step_seconds: float | None = None
+
+    @property
+    def steps(self):
+        """Steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+
+@dataclass
+class Outcome:
+    """What came of a run.
+
+    Attributes
+    ----------
+    history : list of dict
+        One row an epoch: epoch, loss, val_loss, learning_rate, seconds.
+    best_epoch : int
+        The epoch whose weights the network has now.
+    stopped : str
+        "finished", "interrupted" (by the user) or "diverged" (the loss was not a number).
+    """
+
+    history: list = field(default_factory=list)
+    best_epoch: int = 0
+    stopped: str = "finished"
+
+
+class Watcher:
+    """What a training run tells those who watch it; does nothing by itself."""
+
+    def begin(self, plan):
+        """Training starts, after the first step was compiled."""
+
+    def step(self, step, plan, seconds):
+        """Step number `step` is done, `seconds` after the start."""
+
+    def epoch(self, row, plan, preview):
+        """An epoch is done; `row` is its line of the history, ``preview()`` gives pictures: name -> array (Y, X)."""
+
+    def end(self, outcome):
+        """Training is over; the network has its best weights."""
+
+
+def plan_for_minutes(training, minutes, learning_rate):
+    """Find out how many steps fit into `minutes`, by timing a few and taking them back.
+
+    Compiling does not count. The weights are as before afterwards.
+
+    Parameters
+    ----------
+    training : keras.Model
+        Fed with step numbers, like :class:`~n2seg_utils.learning.noise2void.Noise2VoidTraining`.
+    minutes : float
+    learning_rate : float
+
+    Returns
+    -------
+    Plan
+    """
+    weights = training.network.get_weights()
+    training.compile(keras.optimizers.Adam(learning_rate), jit_compile=False)
+    _run(training, 1)
+    _validate(training)
+    validation = -time.perf_counter()
+    _validate(training)
+    validation += time.perf_counter()
+    limit, steps, spent = min(CALIBRATION_SECONDS, minutes * 6), 0, 0.0
+    while spent < limit:
+        count = max(2, steps)
+        spent -= time.perf_counter()
+        _run(training, count)
+        spent += time.perf_counter()
+        steps += count
+    training.network.set_weights(weights)
+    available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
+    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / (spent / steps)))
+    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, spent / steps)
+
+
+def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=()):
+    """Train, keeping the weights of the epoch with the lowest validation loss.
+
+    Parameters
+    ----------
+    training : keras.Model
+        Fed with step numbers; its ``network`` holds the weights.
+    plan : Plan
+        The learning rate falls along a cosine over exactly the planned steps.
+    watcher : Watcher, optional
+    on_epoch : callable, optional
+        ``on_epoch(row, is_best)`` after each epoch, before the watcher: the place to write files.
+    preview : callable
+        Handed to the watcher.
+    callbacks : sequence of keras.callbacks.Callback
+
+    Returns
+    -------
+    Outcome
+        An interrupt (the notebook's stop button, Ctrl-C) ends training early and is not an error.
+    """
+    warmup = min(20, plan.steps // 10)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        plan.learning_rate / 10 if warmup else plan.learning_rate,
+        max(1, plan.steps - warmup),
+        alpha=0.01,
+        warmup_target=plan.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    training.compile(keras.optimizers.Adam(schedule), jit_compile=False)
+    bookkeeper = _Bookkeeper(plan, watcher or Watcher(), on_epoch, preview)
+    steps = ((np.array([step], "int32"),) for step in range(plan.steps))
+    try:
+        training.fit(
+            steps,
+            epochs=plan.epochs,
+            steps_per_epoch=plan.steps_per_epoch,
+            validation_data=(np.arange(VALIDATION_STEPS, dtype="int32"),),
+            validation_batch_size=1,
+            callbacks=[*callbacks, bookkeeper, keras.callbacks.TerminateOnNaN()],
+            verbose=0,
+        )
+    except KeyboardInterrupt:
+        bookkeeper.outcome.stopped = "interrupted"
+    return bookkeeper.finish()
+
+
+class _Bookkeeper(keras.callbacks.Callback):
+    """Keeps the history and the best weights, and tells the watcher."""
+
+    def __init__(self, plan, watcher, on_epoch, preview):
+        super().__init__()
+        self.plan, self.watcher, self.on_epoch_done, self.preview = plan, watcher, on_epoch, preview
+        self.outcome = Outcome()
+        self.best_loss, self.best_weights = math.inf, None
+        self.steps, self.started = 0, None
+
+    def on_train_begin(self, logs=None):
+        self.watcher.begin(self.plan)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        if self.started is None:  # the first step holds the compilation
+            self.started = time.perf_counter()
+        self.watcher.step(self.steps, self.plan, time.perf_counter() - self.started)
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {
+            "epoch": epoch + 1,
+            "loss": float(logs["loss"]),
+            "val_loss": float(logs["val_loss"]),
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "seconds": round(time.perf_counter() - self.started, 3),
+        }
+        if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
+            self.outcome.stopped = "diverged"
+            self.model.stop_training = True
+            return
+        self.outcome.history.append(row)
+        is_best = row["val_loss"] < self.best_loss
+        if is_best:
+            self.best_loss, self.best_weights = row["val_loss"], self.model.network.get_weights()
+            self.outcome.best_epoch = row["epoch"]
+        if self.on_epoch_done:
+            self.on_epoch_done(row, is_best)
+        self.watcher.epoch(row, self.plan, self.preview)
+
+    def finish(self):
+        if self.best_weights is not None:
+            self.model.network.set_weights(self.best_weights)
+        self.watcher.end(self.outcome)
+        return self.outcome
+
+
+def _run(training, steps):
+    training.fit(np.arange(steps, dtype="int32"), batch_size=1, shuffle=False, verbose=0)
+
+
+def _validate(training):
+    training.evaluate(np.arange(VALIDATION_STEPS, dtype="int32"), batch_size=1, verbose=0)

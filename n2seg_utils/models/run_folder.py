@@ -1,0 +1,126 @@
+"""One folder that answers everything about a run."""
+
+import csv
+import io
+import json
+import platform
+import re
+import time
+from importlib import metadata
+from pathlib import Path
+
+from ..about import VERSION
+from ..data.files import make_folder, write_text
+from ..errors import UserError
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-image", "tifffile", "n2v", "csbdeep")
+
+
+class RunFolder:
+    """Names and writes the files of a run; each is whole or absent.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path):
+        self.path = Path(path).expanduser()
+
+    def __fspath__(self):
+        return str(self.path)
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    def taken(self):
+        """Whether there is already something in the folder."""
+        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+
+    def free_name(self):
+        """This folder if it is free, else the next free one: my_run, my_run_2, my_run_3 ..."""
+        run, (base, number) = self, _numbered(self.path)
+        while run.taken():
+            number += 1
+            run = RunFolder(base.with_name(f"{base.name}_{number}"))
+        return run
+
+    def start(self, settings, facts):
+        """Claim the folder for a new run and write down its settings.
+
+        Parameters
+        ----------
+        settings : Settings
+        facts : dict
+            Goes into run.json.
+
+        Raises
+        ------
+        UserError
+            When something is in the folder already; nothing is ever overwritten.
+        """
+        if self.taken():
+            raise UserError(
+                f"{self.path} is not empty: it holds an earlier run or other files, and nothing is overwritten. "
+                f"Choose another run folder, for example {self.free_name().path}"
+            )
+        make_folder(self.path)
+        write_text(self / "settings.yaml", settings.to_yaml())
+        self.note(status="training", started=_now(), versions=versions(), **facts)
+
+    def note(self, **facts):
+        """Add facts to run.json."""
+        write_text(self / "run.json", json.dumps(self.facts() | facts, indent=2, ensure_ascii=False))
+
+    def facts(self):
+        """What run.json says; empty before the run starts."""
+        try:
+            return json.loads((self / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise UserError(f"Cannot read {self / 'run.json'}: it is damaged. Restore it from a copy") from error
+
+    def finish(self, status, **facts):
+        """Write down how the run ended."""
+        self.note(status=status, ended=_now(), **facts)
+
+    def write_table(self, name, rows):
+        """Write a list of dicts as a CSV file."""
+        text = io.StringIO()
+        if rows:
+            writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        write_text(self / name, text.getvalue())
+
+    def require(self):
+        """Raise a UserError unless this is the folder of a run that can be used."""
+        missing = [name for name in ("settings.yaml", "run.json", "weights_best.h5") if not (self / name).is_file()]
+        if missing:
+            raise UserError(
+                f"{self.path} is not the folder of a trained model: it has no {missing[0]}. Give a run folder"
+            )
+        return self
+
+
+def versions():
+    """What the result may depend on: package -> version."""
+    found = {"n2seg-utils": VERSION, "python": platform.python_version(), "system": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _numbered(path):
+    match = re.fullmatch(r"(.+)_(\d+)", path.name)
+    if match and int(match[2]) > 1:
+        return path.with_name(match[1]), int(match[2])
+    return path, 1
+
+
+def _now():
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,0 +1,1 @@
+"""Numbers and pictures that judge a result; knows nothing of networks."""

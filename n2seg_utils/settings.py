@@ -1,0 +1,200 @@
+"""Every setting once: label, help, default and range, for the form, the YAML file, the command line and the docs."""
+
+from dataclasses import dataclass
+
+from .knobs import Settings, knob
+
+
+@dataclass
+class DenoiseSettings(Settings):
+    """Settings of Noise2Void denoising."""
+
+    images: str = knob(
+        "",
+        "Noisy images",
+        "Folder with your noisy images, or one file; leave it empty to try the built-in sample.",
+        "data",
+        example="/content/drive/MyDrive/my_images",
+    )
+    truth: str = knob(
+        "",
+        "Clean images (optional)",
+        "Folder with clean images of the same names, if you have them: used to judge the result, never to train.",
+        "data",
+    )
+    axes: str = knob(
+        "auto",
+        "Axes",
+        "What each dimension of your images means, slowest first: T time, Z depth, C channel, Y height, X width.",
+        "data",
+        example="TYX",
+    )
+    run: str = knob(
+        "n2seg_runs/denoise",
+        "Run folder",
+        "Folder in which the model, its settings and its quality are kept; created for you.",
+        "training",
+    )
+    minutes: float | None = knob(
+        None,
+        "Training time",
+        "How long to train; longer is better, with less and less gain. 0 trains by number of epochs instead.",
+        "training",
+        low=0,
+        high=100_000,
+        unit="minutes",
+    )
+    patch_size: int | None = knob(
+        None,
+        "Patch size",
+        "Side of the squares that training looks at.",
+        "training",
+        low=16,
+        high=1024,
+        multiple=4,
+        unit="pixels",
+    )
+    normalisation: str = knob(
+        "auto",
+        "Brightness scaling",
+        "Whether all images share one brightness scale ('dataset') or each has its own ('image').",
+        "training",
+        choices=("auto", "dataset", "image"),
+    )
+    dtype: str = knob(
+        "float32",
+        "Save results as",
+        "'float32' keeps every shade; 'input' gives files of the same type as yours.",
+        "result",
+        choices=("float32", "input"),
+    )
+    masked_percent: float = knob(
+        8.0,
+        "Masked pixels",
+        "Share of the pixels that are hidden from the network and have to be guessed.",
+        "training",
+        advanced=True,
+        low=0.1,
+        high=50,
+        unit="percent",
+    )
+    neighbourhood_radius: int = knob(
+        5,
+        "Neighbourhood radius",
+        "Hidden pixels are replaced by a pixel at most this far away.",
+        "training",
+        advanced=True,
+        low=1,
+        high=32,
+        unit="pixels",
+    )
+    epochs: int = knob(
+        100,
+        "Epochs",
+        "Rounds of training; used when the training time is 0.",
+        "training",
+        advanced=True,
+        low=1,
+        high=100_000,
+    )
+    steps_per_epoch: int = knob(
+        50,
+        "Steps per epoch",
+        "Batches in a round; used when the training time is 0.",
+        "training",
+        advanced=True,
+        low=1,
+        high=100_000,
+    )
+    batch_size: int = knob(
+        16,
+        "Batch size",
+        "Patches looked at in one step.",
+        "training",
+        advanced=True,
+        low=1,
+        high=1024,
+    )
+    learning_rate: float = knob(
+        0.001,
+        "Learning rate",
+        "Size of the training steps at the beginning; it falls to almost zero along a cosine.",
+        "training",
+        advanced=True,
+        low=1e-6,
+        high=0.1,
+    )
+    validation_fraction: float = knob(
+        0.1,
+        "Validation share",
+        "Share of the images (of the area, if there is one image) kept out of training to watch it.",
+        "training",
+        advanced=True,
+        low=0.01,
+        high=0.5,
+    )
+    augment: bool = knob(
+        True,
+        "Flip and turn",
+        "Show the network flipped and turned patches too; switch off if direction matters in your images.",
+        "training",
+        advanced=True,
+    )
+    network_depth: int = knob(
+        2,
+        "Network depth",
+        "How often the network halves the image; deeper networks see further and train more slowly.",
+        "training",
+        advanced=True,
+        low=1,
+        high=5,
+    )
+    network_width: int = knob(
+        32,
+        "Network width",
+        "Filters in the network's first layer.",
+        "training",
+        advanced=True,
+        low=4,
+        high=256,
+    )
+    kernel_size: int = knob(
+        3,
+        "Kernel size",
+        "Size of the network's filters.",
+        "training",
+        advanced=True,
+        low=3,
+        high=7,
+        unit="pixels",
+    )
+    batch_norm: bool = knob(
+        False,
+        "Batch normalisation",
+        "Steadies the training of deep networks; slower.",
+        "training",
+        advanced=True,
+    )
+    seed: int = knob(
+        1,
+        "Seed",
+        "The same seed and number of steps give the same result.",
+        "training",
+        advanced=True,
+        low=0,
+        high=2_000_000,
+    )
+
+    def problems(self):
+        """See :meth:`Settings.problems`; adds what depends on two settings."""
+        found = super().problems()
+        if self.kernel_size % 2 == 0 and "kernel_size" not in found:
+            found["kernel_size"] = f"kernel_size is {self.kernel_size}; it must be odd: use {self.kernel_size + 1}"
+        step = 2**self.network_depth
+        if self.patch_size and self.patch_size % step and not {"patch_size", "network_depth"} & set(found):
+            works = max(1, round(self.patch_size / step)) * step
+            found["patch_size"] = (
+                f"patch_size is {self.patch_size}; with network_depth {self.network_depth} it must be "
+                f"a multiple of {step}: use {works}"
+            )
+        return found
