@@ -11,6 +11,9 @@ import yaml
 
 from .errors import UserError
 
+# Environment variable with settings as JSON, which the forms of a notebook that is run headless start from.
+PRESET = "N2SEG_SET"
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -150,7 +153,7 @@ def problem(about, name, value):
             return ""
         near = difflib.get_close_matches(str(value), about.choices, 1, cutoff=0)
         return f"{name} is '{value}'; it must be one of {', '.join(about.choices)}: use {near[0]}"
-    if isinstance(value, str) or isinstance(value, bool):
+    if isinstance(value, str | bool):
         return ""
     if not math.isfinite(value):
         return f"{name} is {value}; it must be a number: use {about.low}"

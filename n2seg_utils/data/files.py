@@ -89,7 +89,7 @@ def whole_file(path):
     Yields
     ------
     Path
-        The temporary name, in the same folder and with the same ending.
+        The temporary name, with the same ending, in the same folder.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -100,7 +100,8 @@ def whole_file(path):
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path, text):

@@ -4,6 +4,7 @@ Objects are drawn, blurred by the microscope and counted by a camera: photons ar
 noise, gain and offset turn electrons into grey values, which are whole numbers of 16 bit.
 """
 
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,16 @@ def write_sample(name, out, seed=1, count=None, level="medium"):
         noisy, clean, labels = make_image(name, seed=(seed, i), level=level)
         for kind, pixels in (("images", noisy), ("clean", clean), ("masks", labels)):
             _write(files[kind][i], pixels, deep)
+    return out
+
+
+def sample_folder(out, name="nuclei"):
+    """The built-in sample in a folder, made if it is not there yet; see :func:`write_sample`."""
+    out = Path(out)
+    if not out.exists():
+        # Made beside its place and moved there whole, so that an interrupt leaves nothing half made.
+        making = write_sample(name, out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}"))
+        making.rename(out)
     return out
 
 

@@ -45,17 +45,30 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
     with whole_file(path) as temporary:
         require_space(temporary.parent, nbytes)
         options = _options(like.calibration, axes, dtype, nbytes, display)
-        pixels = tifffile.memmap(temporary, shape=shape, dtype=dtype, **options)
+        tifffile.memmap(temporary, shape=shape, dtype=dtype, **options)
         _reserve(temporary)
-        view = _planes_first(pixels, axes)
+        target = _Target(temporary, axes, dtype, size["Z"])
+        yield target.write
+        target.close()
 
-        def write(plane, rows, columns, values):
-            t, z = divmod(plane, size["Z"])
-            view[t, z, rows, columns] = to_type(values, dtype)
 
-        yield write
-        pixels.flush()
-        del pixels, view
+class _Target:
+    """The pixels of a file in the making, mapped into memory."""
+
+    def __init__(self, path, axes, dtype, depth):
+        self.pixels = tifffile.memmap(path, mode="r+")
+        self.dtype, self.depth = dtype, depth
+        missing = [a for a in ORDER if a not in axes]
+        order = [[*axes, *missing].index(a) for a in "TZYXC"]
+        self.view = self.pixels.reshape(self.pixels.shape[-len(axes) :] + (1,) * len(missing)).transpose(order)
+
+    def write(self, plane, rows, columns, values):
+        t, z = divmod(plane, self.depth)
+        self.view[t, z, rows, columns] = to_type(values, self.dtype)
+
+    def close(self):
+        self.pixels.flush()
+        self.pixels = self.view = None  # Windows does not rename a file that is mapped
 
 
 def to_type(values, dtype):
@@ -65,13 +78,6 @@ def to_type(values, dtype):
         return np.asarray(values, dtype)
     limits = np.iinfo(dtype)
     return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
-
-
-def _planes_first(pixels, axes):
-    """View as (T, Z, Y, X, C)."""
-    missing = [a for a in ORDER if a not in axes]
-    have = list(axes) + missing
-    return pixels[(...,) + (None,) * len(missing)].transpose([have.index(a) for a in "TZYXC"])
 
 
 def _options(calibration, axes, dtype, nbytes, display):

@@ -107,7 +107,7 @@ class Denoiser:
 
                 predictor.predict(plane, write_piece, scale.apply, scale.undo, report)
 
-    def predict_folder(self, images, out, dtype="float32", tile="auto", on_progress=None):
+    def predict_folder(self, images, out, dtype="float32", tile="auto", on_progress=None, keep_existing=False):
         """Denoise a folder of images (or one file) into another folder, one file at a time.
 
         Files that exist are never overwritten.
@@ -119,20 +119,25 @@ class Denoiser:
             See :meth:`predict_file`.
         on_progress : callable, optional
             ``on_progress(share, name)``: the share of the files that is done, and the one at work.
+        keep_existing : bool
+            Go on where an earlier call stopped, instead of refusing when a result is there already.
 
         Returns
         -------
         list of Path
-            The files written.
+            The results, in the order of the images.
         """
         files = list_images(images)
         opened = [open_image(file, self.settings.axes) for file in files]
         targets = [Path(out) / f"{stem(file)}.tif" for file in files]
         _require_distinct(files, targets)
-        require_absent(targets)
+        if not keep_existing:
+            require_absent(targets)
         for image in opened:
             self._require_channels(image)
         for number, (image, target) in enumerate(zip(opened, targets)):
+            if target.exists():
+                continue
 
             def report(done, total, number=number, image=image):
                 if on_progress:

@@ -94,6 +94,16 @@ class RunFolder:
             writer.writerows(rows)
         write_text(self / name, text.getvalue())
 
+    def history(self):
+        """The rows of history.csv, with numbers as numbers."""
+        try:
+            with open(self / "history.csv", encoding="utf-8", newline="") as file:
+                return [
+                    {k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in csv.DictReader(file)
+                ]
+        except (OSError, ValueError) as error:
+            raise UserError(f"Cannot read {self / 'history.csv'}: {error}. Restore it from a copy") from error
+
     def require(self):
         """Raise a UserError unless this is the folder of a run that can be used."""
         missing = [name for name in ("settings.yaml", "run.json", "weights_best.h5") if not (self / name).is_file()]

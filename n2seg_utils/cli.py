@@ -1,0 +1,216 @@
+"""The command ``n2seg``: the notebooks' work from a shell.
+
+Exit status: 0 fine; 2 the input needs a change, said in one message; 1 our fault.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from .about import ADDRESS, VERSION
+from .errors import UserError
+
+
+def main(arguments=None):
+    """Run the command; returns its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run_command(options) or 0
+    except UserError as error:
+        print(f"n2seg: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("n2seg: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="n2seg", description="Denoise microscopy images and judge the result.")
+    parser.add_argument("--version", action="version", version=f"n2seg {VERSION}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    sample = _add(commands, "sample", _sample, "make a synthetic data set, or download a named real one")
+    sample.add_argument("name", help="nuclei, spots, nuclei3d, spots3d; or dsb2018, human_mitosis, cells3d")
+    sample.add_argument("--out", required=True, help="folder to create images/, clean/ and masks/ in")
+    sample.add_argument("--seed", type=int, default=1)
+    sample.add_argument("--count", type=int, help="number of images")
+    sample.add_argument("--level", default="medium", help="easy, medium or hard")
+
+    check = _add(commands, "check", _check, "look at images before training")
+    check.add_argument("--images", required=True)
+    check.add_argument("--truth", help="clean images of the same names")
+    check.add_argument("--axes", default="auto", help="what the dimensions mean, for example TYX")
+    check.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+    train = commands.add_parser("train", help="train a model").add_subparsers(required=True, metavar="WORKFLOW")
+    denoise = _add(train, "denoise", _train_denoise, "train Noise2Void on noisy images")
+    denoise.add_argument("--images", help="folder of noisy images, or one file")
+    denoise.add_argument("--run", help="run folder to create")
+    denoise.add_argument("--config", metavar="FILE", help="YAML file of settings")
+    denoise.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change one setting")
+
+    predict = _add(commands, "predict", _predict, "apply a trained model")
+    predict.add_argument("--run", required=True, help="run folder of the model")
+    predict.add_argument("--images", required=True)
+    predict.add_argument("--out", required=True)
+    predict.add_argument("--tile", default="auto", help="side of the tiles in pixels, or auto")
+    predict.add_argument("--dtype", default="float32", choices=("float32", "input"))
+
+    qc = _add(commands, "qc", _qc, "score restored images against the truth")
+    qc.add_argument("--prediction", required=True)
+    qc.add_argument("--truth", required=True)
+    qc.add_argument("--raw", help="the noisy images, to see the gain")
+    qc.add_argument("--out", required=True)
+
+    notebook = _add(commands, "notebook", _notebook, "run a notebook headless")
+    notebook.add_argument("name", help="number or name, for example 1 or 1_Noise2Void_denoising")
+    notebook.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="fill in a field")
+    notebook.add_argument("--out", metavar="FILE.ipynb", help="where to write the executed notebook")
+
+    demo = _add(commands, "demo", _demo, "denoise the built-in sample, to a report")
+    demo.add_argument("--out", default="n2seg_demo", help="folder for the demo")
+    demo.add_argument("--minutes", type=float, default=1.0, help="time to train")
+    return parser
+
+
+def _add(commands, name, function, help):
+    command = commands.add_parser(name, help=help, description=help)
+    command.set_defaults(run_command=function)
+    return command
+
+
+def _sample(options):
+    from .data import public_sets, samples
+
+    if options.name in public_sets.DESCRIPTIONS:
+        public_sets.write_public_set(options.name, options.out)
+    elif options.name in samples.NAMES:
+        samples.write_sample(options.name, options.out, options.seed, options.count, options.level)
+    else:
+        names = ", ".join((*samples.NAMES, *public_sets.DESCRIPTIONS))
+        raise UserError(f"There is no sample '{options.name}': choose one of {names}")
+    print(f"Written to {options.out}")
+
+
+def _check(options):
+    from .data.check import check_images
+
+    found = check_images(options.images, options.truth, options.axes)
+    if options.json:
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        for finding in found.findings:
+            print(f"{finding.severity}: {finding}")
+        for image in found.images:
+            print(f"{image.path.name}: {image.describe()}, axes {image.axes}")
+        print("Something must change first" if not found.ok else f"{len(found.images)} images are fine to use")
+    return 0 if found.ok else 2
+
+
+def _train_denoise(options):
+    from .settings import DenoiseSettings
+
+    values = DenoiseSettings.load(options.config).to_dict() if options.config else {}
+    values |= {k: v for k, v in (("images", options.images), ("run", options.run)) if v} | _pairs(options.set)
+    settings = DenoiseSettings.from_mapping(values).check()
+    for name in ("images", "run"):
+        if not values.get(name):
+            raise UserError(f"Give --{name}, or '{name}' in the settings file")
+    _quiet()
+    from .models.denoiser import train_denoiser
+    from .ui.progress import TextWatcher
+
+    denoiser = train_denoiser(settings, TextWatcher())
+    print(f"The model is in {denoiser.run.path}")
+
+
+def _predict(options):
+    if options.tile != "auto" and not (options.tile.isdigit() and int(options.tile) >= 32):
+        raise UserError(f"--tile is '{options.tile}'; it must be auto or a whole number of at least 32: use auto")
+    from .models.run_folder import RunFolder
+
+    RunFolder(options.run).require()
+    _quiet()
+    from .models.denoiser import Denoiser
+    from .ui.progress import bar
+
+    denoiser = Denoiser.load(options.run)
+    update = bar("Denoising")
+    files = denoiser.predict_folder(options.images, options.out, options.dtype, options.tile, update)
+    update.close(f"{len(files)} images written to {options.out}")
+
+
+def _qc(options):
+    from .quality.qc import SCORES, judge
+
+    found = judge(options.prediction, options.truth, options.raw, options.out)
+    for score in SCORES:
+        values = found[score]
+        gain = "" if values["raw"] is None else f"  (noisy {values['raw']:.4g}, gain {values['gain']:+.4g})"
+        print(f"{score.upper():6} {values['prediction']:.4g}{gain}")
+    for name in found["unmatched"]:
+        print(f"Not judged, for it has no partner: {name}")
+    print(f"Written to {options.out}")
+
+
+def _notebook(options):
+    from .notebooks import run_notebook
+
+    out = run_notebook(options.name, _pairs(options.set), options.out)
+    print(f"Executed notebook: {out}")
+
+
+def _demo(options):
+    out = Path(options.out)
+    print("Making the built-in sample", flush=True)
+    from .data.samples import sample_folder
+
+    sample = sample_folder(out / "sample")
+    _quiet()
+    from .models.denoise_report import judge_denoiser, write_denoise_report
+    from .models.denoiser import train_denoiser
+    from .models.run_folder import RunFolder
+    from .settings import DenoiseSettings
+    from .ui.progress import TextWatcher
+
+    run = RunFolder(out / "denoise").free_name()
+    settings = DenoiseSettings(
+        images=str(sample / "images"), truth=str(sample / "clean"), run=str(run.path), minutes=options.minutes
+    )
+    denoiser = train_denoiser(settings.check(), TextWatcher())
+    denoiser.predict_folder(settings.images, run / "denoised")
+    scores = judge_denoiser(denoiser)
+    report = write_denoise_report(denoiser, scores)
+    psnr = scores["psnr"]
+    print(
+        f"Noisy {psnr['raw']:.1f} dB -> denoised {psnr['prediction']:.1f} dB (PSNR, {len(scores['per_image'])} images)"
+    )
+    print(f"Denoised images: {run / 'denoised'}")
+    print(f"Pictures: {run / 'quality'}")
+    print(f"Report: {report.absolute()}")
+    print(f"Your own images: n2seg train denoise --images FOLDER --run RUN, or the notebooks at {ADDRESS}")
+
+
+def _pairs(texts):
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise UserError(f"--set {text}: write it as key=value")
+        found[name.strip()] = value
+    return found
+
+
+def _quiet():
+    """Spare the user TensorFlow's start-up messages."""
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

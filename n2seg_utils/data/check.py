@@ -1,0 +1,159 @@
+"""What is wrong, or unusual, about a folder of images, before anything is trained."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from .files import list_images, pair_by_name
+from .images import open_image
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+_SMALLEST = 16
+_FEW_PIXELS = 200_000
+_SATURATED = 0.001
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about the data.
+
+    Attributes
+    ----------
+    severity : str
+        "error": must change first. "warning": will work, perhaps not well. "note": good to know.
+    file : str
+        The file it is about; empty if about all.
+    message, remedy : str
+        What is so, and what to do.
+    """
+
+    severity: str
+    file: str
+    message: str
+    remedy: str = ""
+
+    def __str__(self):
+        return " ".join(part for part in (f"{self.file}:" if self.file else "", self.message, self.remedy) if part)
+
+
+@dataclass(frozen=True)
+class Check:
+    """All findings, and what was read."""
+
+    findings: list
+    images: list
+
+    @property
+    def ok(self):
+        """Whether nothing must change first."""
+        return not any(f.severity == ERROR for f in self.findings)
+
+    def to_dict(self):
+        """For JSON: ok, findings, images."""
+        images = [
+            {"name": i.path.name, "axes": i.axes, "shape": list(i.shape), "dtype": str(i.dtype)} for i in self.images
+        ]
+        return {"ok": self.ok, "findings": [asdict(f) for f in self.findings], "images": images}
+
+
+def check_images(images, truth=None, axes="auto"):
+    """Look at a folder of images, and at a folder of clean ones if given.
+
+    Parameters
+    ----------
+    images, truth : path
+    axes : str
+
+    Returns
+    -------
+    Check
+        Never raises for what is wrong with the data: that is what the findings are for.
+    """
+    try:
+        files = list_images(images)
+    except UserError as error:
+        return Check([Finding(ERROR, "", f"{error}.")], [])
+    findings, opened = [], []
+    for file in files:
+        try:
+            image = open_image(file, axes)
+            findings += _pixels(image)
+            opened.append(image)
+        except UserError as error:
+            findings.append(Finding(ERROR, file.name, f"{error}."))
+    if opened:
+        findings += _together(opened)
+    if truth:
+        findings += _truth(files, truth)
+    return Check(findings, opened)
+
+
+def _pixels(image):
+    """Findings about the pixels of the middle plane of one image."""
+    plane = np.asarray(image.plane(image.planes // 2))
+    name = image.path.name
+    if min(image.plane_shape[:2]) < _SMALLEST:
+        size = f"{image.size['X']} x {image.size['Y']}"
+        yield Finding(ERROR, name, f"is only {size} pixels.", f"Use images of at least {_SMALLEST} pixels each way.")
+        return
+    if plane.dtype.kind == "f" and not np.isfinite(plane).all():
+        yield Finding(
+            ERROR,
+            name,
+            "has pixels that are not numbers (NaN or infinite).",
+            "Replace them in Fiji, or remove the file.",
+        )
+    elif plane.min() == plane.max():
+        yield Finding(ERROR, name, f"has the same value ({plane.flat[0]:g}) everywhere.", "Remove it from the folder.")
+    elif plane.dtype.kind == "u":
+        full = float((plane == np.iinfo(plane.dtype).max).mean())
+        if full > _SATURATED:
+            yield Finding(
+                WARNING, name, f"is overexposed: {100 * full:.1f} % of its pixels have the largest value.",
+                "What was cut off there cannot be restored.",
+            )  # fmt: skip
+
+
+def _together(images):
+    """Findings about the set."""
+    first = images[0]
+    for image in images:
+        if image.axes != first.axes or image.size["C"] != first.size["C"]:
+            yield Finding(
+                ERROR, image.path.name, f"is {image.describe()}, but {first.path.name} is {first.describe()}.",
+                "Move one kind to another folder, or give the axes.",
+            )  # fmt: skip
+    if len({str(i.dtype) for i in images}) > 1:
+        kinds = ", ".join(sorted({str(i.dtype) for i in images}))
+        yield Finding(
+            WARNING, "", f"The images are of different types ({kinds}).", "Are they from the same microscope?"
+        )
+    if first.guessed:
+        yield Finding(
+            NOTE, "", f"I read {first.path.name} as {first.describe()}; the file does not say.",
+            f"If that is wrong, change the axes (now {first.axes}).",
+        )  # fmt: skip
+    pixels = sum(i.planes * i.size["Y"] * i.size["X"] for i in images)
+    if pixels < _FEW_PIXELS:
+        yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
+    if len(images) == 1 and first.planes == 1:
+        yield Finding(NOTE, "", "There is one image: a strip of it will be kept out of training to watch the training.")
+
+
+def _truth(files, truth):
+    try:
+        pairs, alone = pair_by_name(files, list_images(truth))
+    except UserError as error:
+        return [Finding(ERROR, "", f"{error}.")]
+    if not pairs:
+        return [
+            Finding(ERROR, "", f"No clean image has the name of a noisy one (for example {files[0].name}).",
+                    "Give them the same names.")
+        ]  # fmt: skip
+    if alone:
+        names = ", ".join(p.name for p in alone[:3])
+        return [
+            Finding(WARNING, "", f"{len(alone)} images have no clean partner ({names} ...).", "They are not judged.")
+        ]
+    return []

@@ -1,0 +1,69 @@
+"""Google Drive as a folder: slow and flaky with many small files, so inputs are copied to local disk once."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from ..errors import UserError
+from .files import list_images, make_folder, require_space, whole_file
+
+MOUNT = Path(os.environ.get("N2SEG_DRIVE", "/content/drive"))
+HOME = MOUNT / "MyDrive"
+
+
+def on_drive(path):
+    """Whether a path lies on Google Drive."""
+    return MOUNT in Path(path).expanduser().absolute().parents
+
+
+def bring(path, on_progress=None, cache=None):
+    """Copy the images of a Drive folder to local disk, unless they are there already; other paths stay as they are.
+
+    Parameters
+    ----------
+    path : path
+        Folder or single file.
+    on_progress : callable, optional
+        ``on_progress(share, name)``.
+    cache : path, optional
+        Where copies are kept; a folder for temporary files otherwise.
+
+    Returns
+    -------
+    Path
+        The local folder (or file).
+    """
+    path = Path(path).expanduser()
+    if not on_drive(path):
+        return path
+    files = list_images(path)
+    folder = path if path.is_dir() else path.parent
+    local = Path(cache or Path(tempfile.gettempdir()) / "n2seg_inputs") / folder.relative_to(MOUNT)
+    make_folder(local)
+    sizes = [file.stat().st_size for file in files]
+    missing = [(f, s) for f, s in zip(files, sizes) if not _same(local / f.name, f)]
+    require_space(local, sum(size for _, size in missing))
+    wanted = {file.name for file in files}
+    for stale in local.iterdir():
+        # The copy mirrors the folder: what was removed from Drive must not be trained on.
+        if path.is_dir() and stale.is_file() and stale.name not in wanted:
+            stale.unlink()
+    for number, (file, size) in enumerate(missing):
+        try:
+            with whole_file(local / file.name) as temporary:
+                shutil.copy2(file, temporary)
+        except UserError as error:
+            raise UserError(f"Copying {file} from Drive failed. Run the cell again: what was copied is kept") from error
+        if (local / file.name).stat().st_size != size:
+            raise UserError(f"{file} arrived incomplete from Drive. Run the cell again: what was copied is kept")
+        if on_progress:
+            on_progress((number + 1) / len(missing), file.name)
+    return local if path.is_dir() else local / path.name
+
+
+def _same(copy, original):
+    if not copy.exists():
+        return False
+    one, other = copy.stat(), original.stat()
+    return one.st_size == other.st_size and abs(one.st_mtime - other.st_mtime) < 2

@@ -1,0 +1,94 @@
+"""Figures. All are made without a window and returned, to be shown, saved or put into a report."""
+
+import io
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..data.files import whole_file
+
+_INK, _BLUE, _ORANGE = "#222222", "#0072b2", "#d55e00"  # Okabe and Ito: told apart by the colour-blind
+
+
+def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), size=3.6):
+    """Planes next to each other, all in the same grey scale.
+
+    Parameters
+    ----------
+    planes : dict
+        title -> ndarray (Y, X).
+    scores : dict, optional
+        title -> a line below the picture.
+    reference : str, optional
+        The plane whose brightness range is used for all; else the first.
+    percentiles : (float, float)
+        Of that plane: shown black, and white.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    low, high = np.percentile(planes[reference or next(iter(planes))], percentiles)
+    shape = next(iter(planes.values())).shape
+    figure = Figure(figsize=(size * len(planes), size * min(1.5, shape[0] / shape[1]) + 0.7), layout="constrained")
+    for axis, (title, plane) in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes.items()):
+        axis.imshow(thumbnail(plane), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+        axis.set_title(title, color=_INK)
+        axis.set_xlabel((scores or {}).get(title, ""), fontsize=9)
+        axis.set(xticks=[], yticks=[])
+    return figure
+
+
+def loss_curve(history, size=(5.2, 3.0)):
+    """Training and validation loss against the epoch.
+
+    Parameters
+    ----------
+    history : list of dict
+        Rows with epoch, loss and val_loss.
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    _draw_loss(figure.subplots(), history)
+    return figure
+
+
+def progress_picture(history, preview, size=3.0):
+    """The loss curve and the crop that is watched, as one figure."""
+    figure = Figure(figsize=(size * (len(preview) + 1.4), size), layout="constrained")
+    axes = figure.subplots(1, len(preview) + 1, width_ratios=[1.4] + [1] * len(preview))
+    low, high = np.percentile(next(iter(preview.values())), (1, 99.5))
+    _draw_loss(axes[0], history)
+    for axis, (title, plane) in zip(axes[1:], preview.items()):
+        axis.imshow(plane, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+        axis.set(title=title, xticks=[], yticks=[])
+    return figure
+
+
+def _draw_loss(axis, history):
+    epochs = [row["epoch"] for row in history]
+    axis.plot(epochs, [row["loss"] for row in history], color=_BLUE, label="training")
+    axis.plot(epochs, [row["val_loss"] for row in history], color=_ORANGE, label="validation")
+    axis.set(xlabel="epoch", ylabel="loss")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=8)
+
+
+def thumbnail(plane, side=1024):
+    """A plane thinned out to at most about `side` pixels along its sides."""
+    step = max(1, int(np.ceil(max(plane.shape) / side)))
+    return plane[::step, ::step]
+
+
+def to_png(figure, dpi=90):
+    """The figure as PNG bytes."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=dpi)
+    return data.getvalue()
+
+
+def save(figure, path, dpi=120):
+    """Write a figure to a PNG file, whole or not at all."""
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
+    return path

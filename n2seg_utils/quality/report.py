@@ -1,0 +1,90 @@
+"""A report of one run as a single HTML file that opens anywhere."""
+
+import base64
+from html import escape
+
+from ..data.files import write_text
+from . import plots
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+img { max-width: 100%; } figure { margin: 1rem 0; } figcaption { color: #555; font-size: .9rem; }
+table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .25rem .8rem .25rem 0; text-align: left;
+vertical-align: top; } th { border-bottom: 1px solid #bbb; } td { border-bottom: 1px solid #eee; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+"""
+
+
+def write_report(path, title, figures=(), scores=None, settings=None, facts=None, notes=()):
+    """Write the report.
+
+    Parameters
+    ----------
+    path : path
+        The HTML file; an earlier report of the same run is replaced.
+    title : str
+    figures : sequence of (caption, Figure)
+    scores : dict, optional
+        As :func:`~n2seg_utils.quality.qc.judge` returns them.
+    settings : dict, optional
+        name -> effective value.
+    facts : dict, optional
+        name -> value: what happened, where, with which versions.
+    notes : sequence of str
+        Sentences to show below the title.
+    """
+    parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(note)}</p>" for note in notes)]
+    parts += [_figure(caption, figure) for caption, figure in figures]
+    if scores:
+        parts += ["<h2>Scores</h2>", _score_table(scores), _per_image_table(scores["per_image"])]
+    if facts:
+        parts += ["<h2>What happened</h2>", _pairs(facts)]
+    if settings:
+        parts += ["<h2>Settings used</h2>", _pairs(settings)]
+    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+    write_text(path, f"{head}<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>")
+    return path
+
+
+def _figure(caption, figure):
+    data = base64.b64encode(plots.to_png(figure, dpi=110)).decode()
+    words = escape(caption)
+    return f'<figure><img alt="{words}" src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
+
+
+def _score_table(scores):
+    rows = [("", "noisy", "denoised", "gain")]
+    for name, unit, digits in (("ssim", "", 3), ("nrmse", "", 4), ("psnr", " dB", 2)):
+        found = scores[name]
+        values = [found["raw"], found["prediction"], found["gain"]]
+        rows.append((name.upper() + unit, *("" if v is None else f"{v:.{digits}f}" for v in values)))
+    note = (
+        f"<p>Means over {len(scores['per_image'])} images. SSIM and PSNR: higher is better; NRMSE: lower is better. "
+        "The data range is the truth's largest minus its smallest value in each image.</p>"
+    )
+    return _table(rows) + note
+
+
+def _per_image_table(rows):
+    names = ["image", "ssim_raw", "ssim", "nrmse_raw", "nrmse", "psnr_raw", "psnr"]
+    heads = ["image", "SSIM noisy", "denoised", "NRMSE noisy", "denoised", "PSNR noisy", "denoised"]
+    body = [[row[n] if n == "image" else "" if row[n] is None else f"{row[n]:.4g}" for n in names] for row in rows]
+    return f"<details><summary>Each image</summary>{_table([heads, *body])}</details>"
+
+
+def _pairs(values):
+    return _table([("", ""), *((name, str(value)) for name, value in values.items())], head=False)
+
+
+def _table(rows, head=True):
+    cells = ["<table>"]
+    if head:
+        cells.append("<tr>" + "".join(f"<th>{escape(str(c))}</th>" for c in rows[0]) + "</tr>")
+    for row in rows[1:]:
+        first, *rest = row
+        kind = ' class="number"' if head else ""
+        cells.append(
+            f"<tr><td>{escape(str(first))}</td>" + "".join(f"<td{kind}>{escape(str(c))}</td>" for c in rest) + "</tr>"
+        )
+    return "".join([*cells, "</table>"])

@@ -1,0 +1,180 @@
+"""The steps of notebook 1, one method a cell."""
+
+import shutil
+import tempfile
+from html import escape
+from pathlib import Path
+
+from ..data import check as data_check
+from ..data import drive
+from ..data.files import list_images
+from ..data.samples import sample_folder
+from ..errors import UserError
+from ..quality import plots
+from ..settings import DenoiseSettings
+from . import forms, progress, runtime
+from .boxes import say, show_errors_plainly, show_figure, warn
+from .viewer import browse
+
+_SHOWN = 4  # thumbnails
+
+
+class Denoising:
+    """From images to a denoised folder; remembers what one cell finds for the next."""
+
+    def __init__(self):
+        show_errors_plainly()
+        self.form = self.images = self.truth = self.denoiser = self.scores = self.results = None
+
+    def ask_data(self):
+        """Show the form for the images."""
+        self.form = forms.ask(DenoiseSettings, "data")
+
+    def check_data(self):
+        """Read the form, fetch the images, say what they are, and show some.
+
+        Raises
+        ------
+        UserError
+            When something must change first.
+        """
+        wanted = self.form.settings()
+        if wanted.images:
+            self.images, self.truth = self._fetch(wanted.images), self._fetch(wanted.truth)
+        else:
+            sample = sample_folder(Path.cwd() / "n2seg_sample", "nuclei")
+            self.images, self.truth = sample / "images", sample / "clean"
+            say(f"You named no folder, so this is the <b>built-in sample</b>, made in {escape(str(sample))}.")
+        found = data_check.check_images(self.images, self.truth, wanted.axes)
+        for finding in found.findings:
+            (say if finding.severity == data_check.NOTE else warn)(escape(str(finding)))
+        if not found.ok:
+            raise UserError("The images need a change before they can be used: see above")
+        first = found.images[0]
+        say(f"{len(found.images)} images; {escape(first.path.name)} is {escape(first.describe())}, axes {first.axes}.")
+        planes = {i.path.name: i.plane(i.planes // 2)[..., 0] for i in found.images[:_SHOWN]}
+        show_figure(plots.side_by_side(planes, size=2.6))
+
+    def ask_settings(self):
+        """Show the form for the training, with values suggested from the images."""
+        from ..data.images import open_images
+        from ..learning import device
+        from ..models.suggestions import suggest
+
+        self._require("images", "section 2")
+        images = open_images(self.images, self.form.settings().axes)
+        self.form = forms.ask(DenoiseSettings, "training", suggest(self.form.settings(), images, device.has_gpu()))
+
+    def train(self):
+        """Train; the stop button of the notebook ends the training early and keeps the best weights."""
+        from ..models.denoiser import train_denoiser
+        from ..models.run_folder import RunFolder
+
+        self._require("images", "section 2")
+        settings = self.form.settings()
+        wanted = Path(settings.run)
+        run = RunFolder(wanted if wanted.is_absolute() else runtime.output_root() / wanted)
+        if run.taken():
+            run, taken = run.free_name(), run
+            say(
+                f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{run.path.name}</b>."
+            )
+        settings = settings.replace(images=str(self.images), truth=str(self.truth or ""), run=str(run.path))
+        self.form.remember()
+        self.scores = self.results = None
+        self.denoiser = train_denoiser(settings, progress.watcher())
+        say(f"The model is in {escape(str(run.path))}.")
+
+    def judge(self):
+        """Show noisy, denoised and, if there is one, the truth; with scores."""
+        from ..models.denoise_report import example_figure, judge_denoiser
+
+        self._require("denoiser", "section 4")
+        if self.denoiser.settings.truth:
+            update = progress.bar("Quality control")
+            self.scores = judge_denoiser(self.denoiser, update)
+            update.close(f"{len(self.scores['per_image'])} images judged")
+            say(_scores_in_words(self.scores))
+        else:
+            say("You gave no clean images, so there are no scores. Look closely: is noise gone, and is structure kept?")
+        for number in range(min(2, len(list_images(self.denoiser.settings.images)))):
+            show_figure(example_figure(self.denoiser, number))
+
+    def ask_result(self):
+        """Show the form for the results."""
+        self._require("denoiser", "section 4")
+        self.form = forms.ask(DenoiseSettings, "result")
+
+    def predict(self, images=None):
+        """Denoise all images, file by file, into the run folder; what is there already is kept.
+
+        Parameters
+        ----------
+        images : path, optional
+            Another folder than the one trained on.
+        """
+        self._require("denoiser", "section 4")
+        source = self._fetch(images) if images else self.images
+        folder = self.denoiser.run.path / ("denoised" if not images else f"denoised_{Path(images).name}")
+        self.results = (source, folder)
+        update = progress.bar("Denoising")
+        files = self.denoiser.predict_folder(
+            source, folder, self.form.settings().dtype, on_progress=update, keep_existing=True
+        )
+        update.close(f"{len(files)} images are in {folder}")
+
+    def browse(self):
+        """Show a viewer of noisy and denoised images."""
+        from IPython.display import display
+
+        self._require("results", "section 6")
+        source, folder = self.results
+        display(browse({"noisy": source, "denoised": folder}, self.denoiser.settings.axes))
+
+    def report(self):
+        """Write the report and a zip of the run folder."""
+        from ..models.denoise_report import write_denoise_report
+
+        self._require("denoiser", "section 4")
+        path = write_denoise_report(self.denoiser, self.scores)
+        say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
+        return path
+
+    def download(self):
+        """In Colab, download the run folder as a zip; elsewhere say where it is."""
+        self._require("denoiser", "section 4")
+        folder = self.denoiser.run.path
+        if runtime.place() != "colab":
+            say(f"Your model, results and report are in {escape(str(folder))}.")
+            return
+        from google.colab import files
+
+        archive = Path(tempfile.mkdtemp()) / folder.name
+        files.download(shutil.make_archive(str(archive), "zip", folder))
+
+    def _fetch(self, path):
+        if not path:
+            return None
+        if drive.on_drive(path) and not drive.HOME.exists():
+            runtime.mount_drive()
+        if not drive.on_drive(path):
+            return Path(path).expanduser()
+        update = progress.bar("Copying from Drive")
+        local = drive.bring(path, update)
+        update.close("your images are on the local disk")
+        return local
+
+    def _require(self, what, where):
+        if getattr(self, what) is None:
+            raise UserError(f"This step needs an earlier one: run the cells of {where} first")
+
+
+def _scores_in_words(scores):
+    rows = []
+    for name, better, digits in (("ssim", "higher", 3), ("nrmse", "lower", 4), ("psnr", "higher", 2)):
+        found = scores[name]
+        numbers = [found["raw"], found["prediction"], found["gain"]]
+        cells = "".join(f"<td style='text-align:right;padding:0 1em'>{n:.{digits}f}</td>" for n in numbers)
+        rows.append(f"<tr><td>{name.upper()} ({better} is better)</td>{cells}</tr>")
+    head = "<tr><th></th><th>noisy</th><th>denoised</th><th>gain</th></tr>"
+    return f"Mean over {len(scores['per_image'])} images with truth:<table>{head}{''.join(rows)}</table>"

@@ -1,0 +1,163 @@
+"""Forms made from settings, of core ipywidgets that versions 7.7 and 8 share."""
+
+import json
+import os
+from html import escape
+
+import ipywidgets as widgets
+
+from ..data.files import write_text
+from ..errors import UserError
+from ..knobs import PRESET, parse, problem
+from . import runtime
+
+_forms = {}
+
+
+def ask(cls, section, suggestions=None):
+    """Show the fields of one section of some settings, and return the form.
+
+    The values are read when the next cell calls :meth:`Form.settings`, so that "Run all" works. Running the cell again
+    keeps what was entered.
+
+    Parameters
+    ----------
+    cls : type
+        A subclass of Settings.
+    section : str
+        "data", "training" or "result".
+    suggestions : dict, optional
+        name -> (value, reason), shown beside fields that were left open.
+
+    Returns
+    -------
+    Form
+    """
+    form = _forms.setdefault(cls, Form(cls))
+    form.suggest(suggestions or {})
+    form.show(section)
+    return form
+
+
+class Form:
+    """The fields of one settings class; what is entered lives as long as the notebook."""
+
+    def __init__(self, cls):
+        self.cls = cls
+        start = cls.from_mapping(json.loads(os.environ.get(PRESET, "{}")))
+        self.fields = {name: Field(cls, name, getattr(start, name)) for name in cls.knobs()}
+
+    def show(self, section):
+        """Display the basic fields of a section, with the advanced ones folded away below."""
+        from IPython.display import display
+
+        fields = [f for f in self.fields.values() if f.about.section == section]
+        rows = [field.row for field in fields if not field.about.advanced]
+        advanced = [field.row for field in fields if field.about.advanced]
+        if advanced:
+            folded = widgets.Accordion(children=[widgets.VBox(advanced)], selected_index=None)
+            folded.set_title(0, "Advanced settings: the defaults are fine to begin with")
+            rows.append(folded)
+        last = self._last()
+        if last:
+            button = widgets.Button(description="Use the values of my last run", layout=widgets.Layout(width="auto"))
+            button.on_click(lambda _: self._fill(last, section))
+            rows.append(button)
+        display(widgets.VBox(rows))
+
+    def suggest(self, suggestions):
+        """Show values chosen from the data, with the reasons."""
+        for name, (value, reason) in suggestions.items():
+            self.fields[name].suggest(value, reason)
+
+    def settings(self):
+        """What was entered, checked.
+
+        Raises
+        ------
+        UserError
+            Listing every wrong value and one that works.
+        """
+        wrong, values = [], {}
+        for name, field in self.fields.items():
+            try:
+                values[name] = field.value
+            except UserError as error:
+                wrong.append(f"  {error}")
+        if wrong:
+            raise UserError("Some fields need a change:\n" + "\n".join(wrong))
+        return self.cls(**values).check()
+
+    def remember(self):
+        """Keep the values, to be offered again next time."""
+        try:
+            write_text(self._memory(), self.settings().to_yaml())
+        except UserError:
+            return  # a read-only home is no reason to stop anyone
+
+    def _memory(self):
+        return runtime.memory_folder() / f"last_{self.cls.__name__}.yaml"
+
+    def _last(self):
+        try:
+            return self.cls.load(self._memory())
+        except UserError:
+            return None
+
+    def _fill(self, settings, section):
+        for name, field in self.fields.items():
+            if field.about.section == section:
+                field.enter(getattr(settings, name))
+
+
+class Field:
+    """One setting: its label, the widget it is entered in, its help, and what is wrong with it."""
+
+    def __init__(self, cls, name, value):
+        self.cls, self.name, self.about = cls, name, cls.knobs()[name]
+        self.widget = self._widget()
+        self.enter(value)
+        self.message = widgets.HTML()
+        self.help = widgets.HTML(layout=widgets.Layout(margin="0 0 0 12px", max_width="480px"))
+        self._explain(self.about.help)
+        label = widgets.HTML(f"<b>{escape(self.about.label)}</b>", layout=widgets.Layout(width="170px"))
+        self.row = widgets.VBox([widgets.HBox([label, self.widget, self.help]), self.message])
+        self.widget.observe(lambda _: self._judge(), "value")
+
+    @property
+    def value(self):
+        """What was entered, in the type of the setting."""
+        return parse(self.cls, self.name, self.widget.value)
+
+    def enter(self, value):
+        """Put a value into the field."""
+        if isinstance(self.widget, widgets.Text):
+            value = "" if value is None else str(value)
+        self.widget.value = value
+
+    def suggest(self, value, reason):
+        """Show the value that an open field will get."""
+        self.widget.placeholder = f"{value:g}"
+        self._explain(f"{self.about.help} Suggested from your data: {value:g}, because {reason}.")
+
+    def _explain(self, words):
+        unit = f" In {self.about.unit}." if self.about.unit else ""
+        example = f" Example: {self.about.example}" if self.about.example else ""
+        self.help.value = f'<span style="color:#666;line-height:1.35">{escape(words + unit + example)}</span>'
+
+    def _widget(self):
+        layout = widgets.Layout(width="300px")
+        if self.about.choices:
+            return widgets.Dropdown(options=list(self.about.choices), layout=layout)
+        if isinstance(getattr(self.cls(), self.name), bool):
+            return widgets.Checkbox(indent=False, layout=layout)
+        # Numbers are entered as text: number fields of ipywidgets correct a wrong value without a word.
+        return widgets.Text(placeholder="chosen for you", continuous_update=False, layout=layout)
+
+    def _judge(self):
+        try:
+            words = problem(self.about, self.name, self.value)
+        except UserError as error:
+            words = str(error)
+        colour = "#d55e00"
+        self.message.value = f'<span style="color:{colour};margin-left:174px">{escape(words)}</span>' if words else ""

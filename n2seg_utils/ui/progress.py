@@ -1,0 +1,139 @@
+"""Progress that a person can watch, survives a reload of the tab, and is plain text when nobody is there."""
+
+import time
+from html import escape
+
+from ..learning.training import Watcher
+from ..quality import plots
+from . import runtime
+
+_EVERY = 1.0  # seconds between two drawings of the bar
+_PICTURE_EVERY = 4.0
+
+
+def watcher():
+    """The training watcher that fits the place we are in."""
+    return TextWatcher() if runtime.place() == "headless" else NotebookWatcher()
+
+
+def bar(title):
+    """A progress function ``update(share, words)`` for other long work."""
+    if runtime.place() == "headless":
+        return _TextBar(title)
+    return _NotebookBar(title)
+
+
+def duration(seconds):
+    """Seconds in words: 45 s, 3 min 20 s, 2 h 5 min."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+class NotebookWatcher(Watcher):
+    """A bar with the time left, the loss curve, and a crop before and after, redrawn in place."""
+
+    def begin(self, plan):
+        self.history = []
+        self.bar = _NotebookBar("Training")
+        self.bar(0, "the first step takes longest: the network is being compiled")
+        self.picture, self.drawn = None, 0.0
+
+    def step(self, step, plan, seconds):
+        rate = (step - 1) / seconds if seconds > 0 and step > 1 else 0
+        left = f"{duration((plan.steps - step) / rate)} left" if rate else ""
+        loss = f"loss {self.history[-1]['val_loss']:.4g}" if self.history else ""
+        epoch = f"epoch {min(plan.epochs, (step - 1) // plan.steps_per_epoch + 1)} of {plan.epochs}"
+        words = [epoch, f"{rate:.1f} steps/s" if rate else "", loss, left]
+        self.bar(step / plan.steps, ", ".join(w for w in words if w))
+
+    def epoch(self, row, plan, preview):
+        self.history.append(row)
+        last = row["epoch"] == plan.epochs
+        if last or time.perf_counter() - self.drawn > _PICTURE_EVERY:
+            self._draw(preview())
+            self.drawn = time.perf_counter()
+
+    def end(self, outcome):
+        words = {
+            "finished": "Training is finished.",
+            "interrupted": "You stopped the training. The best weights so far are kept, and the next cells work.",
+            "diverged": "The training became unstable and was stopped; the best weights so far are kept. "
+            "Try a smaller learning rate.",
+        }[outcome.stopped]
+        done = len(outcome.history)
+        self.bar.close(f"{words} Best of {done} epochs: number {outcome.best_epoch}." if done else words)
+
+    def _draw(self, preview):
+        from IPython.display import Image, display
+
+        picture = Image(plots.to_png(plots.progress_picture(self.history, preview)))
+        if self.picture is None:
+            self.picture = display(picture, display_id=True)
+        else:
+            self.picture.update(picture)
+
+
+class TextWatcher(Watcher):
+    """One line an epoch, and no more than about thirty of them."""
+
+    def begin(self, plan):
+        pace = f" at about {plan.step_seconds:.2f} s a step" if plan.step_seconds else ""
+        print(f"Training for {plan.steps} steps in {plan.epochs} epochs{pace}", flush=True)
+
+    def epoch(self, row, plan, preview):
+        every = max(1, plan.epochs // 30)
+        if row["epoch"] % every and row["epoch"] != plan.epochs:
+            return
+        left = row["seconds"] / row["epoch"] * (plan.epochs - row["epoch"])
+        losses = f"loss {row['loss']:.4f}  validation {row['val_loss']:.4f}"
+        print(f"  epoch {row['epoch']:3d} of {plan.epochs}  {losses}  {duration(left)} left", flush=True)
+
+    def end(self, outcome):
+        print(f"Training {outcome.stopped}; best epoch {outcome.best_epoch}", flush=True)
+
+
+class _NotebookBar:
+    def __init__(self, title):
+        self.title, self.shown, self.drawn, self.started = title, None, 0.0, time.perf_counter()
+
+    def __call__(self, share, words=""):
+        if share < 1 and time.perf_counter() - self.drawn < _EVERY:
+            return
+        self.drawn = time.perf_counter()
+        percent = f"{100 * share:.0f}"
+        self._show(
+            f'<div style="max-width:640px"><b>{self.title}</b> {percent} %'
+            '<div style="background:#e5e5e5;height:10px;border-radius:5px;margin:4px 0">'
+            f'<div style="background:#0072b2;width:{percent}%;height:10px;border-radius:5px"></div></div>'
+            f'<span style="color:#555">{escape(words)}</span></div>'
+        )
+
+    def close(self, words):
+        spent = duration(time.perf_counter() - self.started)
+        self._show(f"<div><b>{escape(self.title)}</b>: {escape(words)} ({spent})</div>")
+
+    def _show(self, html):
+        from IPython.display import HTML, display
+
+        if self.shown is None:
+            self.shown = display(HTML(html), display_id=True)
+        else:
+            self.shown.update(HTML(html))
+
+
+class _TextBar:
+    def __init__(self, title):
+        self.title, self.printed = title, -1
+
+    def __call__(self, share, words=""):
+        tenth = int(share * 10)
+        if tenth > self.printed:
+            self.printed = tenth
+            print(f"{self.title}: {100 * share:.0f} %  {words}", flush=True)
+
+    def close(self, words):
+        print(f"{self.title}: {words}", flush=True)

@@ -1,0 +1,146 @@
+# %% [markdown]
+# # Noise2Void: denoise images without clean examples
+#
+# BADGE
+#
+# **What this does.** It learns what the noise in *your* images looks like, from the noisy images alone, and removes it.
+# You need no clean images. It hides pixels from a neural network and lets it guess them from their surroundings:
+# structure can be guessed, noise cannot, so what the network learns to guess is the structure
+# ([Krull, Buchholz and Jug, 2019](https://arxiv.org/abs/1811.10980)).
+#
+# **What you need.** A folder of noisy images (TIFF, PNG or JPEG) of the same kind: 2D images, or stacks and time series
+# of 2D images. A single image of about 1000 x 1000 pixels is enough. With no folder at all, the notebook uses a
+# built-in sample.
+#
+# **When it works, and when not.** It removes noise that differs from pixel to pixel, such as shot noise and read noise.
+# It cannot remove noise that neighbouring pixels share, such as stripes, or the noise of JPEG files.
+#
+# **How to use it.** Choose *Runtime > Run all* (in Jupyter: *Run > Run All Cells*) to see it work on the sample. Then
+# fill in the forms and run the cells again, from top to bottom. You never need to touch code.
+
+# %% [markdown]
+# ## 1 · Install and check the runtime
+#
+# The first cell takes some seconds. It changes nothing of what Colab has installed, and needs no restart.
+
+# %% cellView="form"
+# @title Install
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+source = os.environ.get("N2SEG_INSTALL", "INSTALL")
+checkout = Path.cwd().parent if (Path.cwd().parent / "n2seg_utils").is_dir() else Path.cwd()
+if (checkout / "n2seg_utils").is_dir():
+    sys.path.insert(0, str(checkout))
+    source = str(checkout)
+if not all(map(importlib.util.find_spec, ("n2seg_utils", "n2v", "tensorflow"))):
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+
+# %% cellView="form"
+# @title Check the runtime
+from n2seg_utils.ui import runtime
+from n2seg_utils.ui.denoising import Denoising
+
+runtime.describe_runtime()
+work = Denoising()
+
+# %% [markdown]
+# **Google Drive** (Colab only). The next cell asks for permission to see your Drive, where your images are and where the
+# results should go. If you only want to try the sample, you may refuse: everything works, but Colab forgets the results
+# when the session ends.
+
+# %% cellView="form"
+# @title Connect Google Drive
+runtime.mount_drive()
+
+# %% [markdown]
+# ## 2 · Your data
+#
+# Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
+# In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
+
+# %% cellView="form"
+# @title Which images?
+work.ask_data()
+
+# %% [markdown]
+# The next cell copies images from Drive to the computer that computes (once; that makes training fast), looks at each
+# of them, and tells you how it understood them.
+#
+# **What should I see?** Your images, and a line such as "30 time points of 512 x 512". If time, depth and channels are
+# mixed up, write the right order into *Axes* above and run both cells again.
+
+# %% cellView="form"
+# @title Read and check the images
+work.check_data()
+
+# %% [markdown]
+# ## 3 · Settings
+#
+# The suggestions are made from your data and are good to begin with: leave a field empty to use its suggestion.
+
+# %% cellView="form"
+# @title How to train?
+work.ask_settings()
+
+# %% [markdown]
+# ## 4 · Train
+#
+# **What should I see?** A bar with the time left, a curve that falls and then levels off, and a piece of one of your
+# images before and after, which gets better by the minute.
+#
+# You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
+# works. An earlier run in the same folder is never overwritten: the new one gets a new name.
+
+# %% cellView="form"
+# @title Train
+work.train()
+
+# %% [markdown]
+# ## 5 · Quality control
+#
+# If you gave clean images, they are compared with the noisy and the denoised ones: **SSIM** (similarity of structure; 1
+# is perfect), **NRMSE** (error, as a share of the brightness range; 0 is perfect) and **PSNR** (signal against error, in
+# decibels; 3 dB more is half the error energy).
+#
+# **What should I see?** Less noise, the same structures. If fine structures are gone or blurred, train longer. If there
+# is a pattern of squares or stripes, the noise is shared by neighbouring pixels, and Noise2Void is not the right tool.
+
+# %% cellView="form"
+# @title Judge the result
+work.judge()
+
+# %% [markdown]
+# ## 6 · Use the model
+#
+# Denoises all your images, one file after another. They keep their pixel size and open in Fiji. If this is cut short,
+# run it again: finished files are kept.
+
+# %% cellView="form"
+# @title How to save the results?
+work.ask_result()
+
+# %% cellView="form"
+# @title Denoise all images
+work.predict()
+
+# %% cellView="form"
+# @title Look at the results
+work.browse()
+
+# %% [markdown]
+# ## 7 · Save and share
+#
+# Everything about this run is in one folder: the model, its settings, scores, pictures, and a report that opens in any
+# browser. The model also opens in n2v and napari-n2v.
+
+# %% cellView="form"
+# @title Write the report
+work.report()
+
+# %% cellView="form"
+# @title Download everything as a zip (Colab)
+work.download()

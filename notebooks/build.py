@@ -1,0 +1,116 @@
+"""Make what is generated: the .ipynb files, colab_badges.md and the tables in the README.
+
+python notebooks/build.py           write the files
+python notebooks/build.py --check   say which are out of date, and end with status 1 if any is
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from n2seg_utils.about import ADDRESS, INSTALL, TAG, TESTED  # noqa: E402
+from n2seg_utils.settings import DenoiseSettings  # noqa: E402
+
+PURPOSES = {
+    "1_Noise2Void_denoising": ("Denoise images without clean examples (Noise2Void)", "synthetic nuclei, built in"),
+}
+METADATA = {
+    "accelerator": "GPU",
+    "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def sources():
+    """The notebooks' sources, in order."""
+    return sorted((ROOT / "notebooks").glob("[0-9]_*.py"))
+
+
+def colab_link(name):
+    """Where a notebook opens in Colab."""
+    repository = ADDRESS.removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{repository}/blob/{TAG}/notebooks/{name}.ipynb"
+
+
+def badge(name):
+    """The "Open in Colab" badge of a notebook, in Markdown."""
+    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab_link(name)})"
+
+
+def notebook(source):
+    """The text of the .ipynb that belongs to a source."""
+    text = (
+        source.read_text(encoding="utf-8")
+        .replace("# BADGE", f"# {badge(source.stem)}")
+        .replace('"INSTALL"', f'"{INSTALL}"')
+    )
+    made = jupytext.reads(text, fmt="py:percent")
+    made.metadata = METADATA
+    made.nbformat, made.nbformat_minor = 4, 5
+    for number, cell in enumerate(made.cells):
+        cell["id"] = f"cell-{number:02d}"
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def badge_table():
+    """One row a notebook."""
+    tested = "; ".join(
+        f"{row.capitalize()}: Python {v['python']}, TensorFlow {v['tensorflow']}, Keras {v['keras']}, "
+        f"ipywidgets {v['ipywidgets']}"
+        for row, v in TESTED.items()
+    )
+    lines = ["| notebook | what for | sample data | last tested with |", "|---|---|---|---|"]
+    for source in sources():
+        purpose, sample = PURPOSES[source.stem]
+        lines.append(f"| {badge(source.stem)} `{source.stem}` | {purpose} | {sample} | {tested} |")
+    return "\n".join(lines)
+
+
+def settings_table():
+    """One row a setting."""
+    lines = ["| setting | default | what it does |", "|---|---|---|"]
+    for name, about in DenoiseSettings.knobs().items():
+        default = getattr(DenoiseSettings(), name)
+        shown = "from your data" if default is None else f"`{default}`" if default != "" else ""
+        unit = f" ({about.unit})" if about.unit else ""
+        lines.append(f"| `{name}` | {shown} | {about.help}{unit} |")
+    return "\n".join(lines)
+
+
+def generated():
+    """Path -> text of every generated file."""
+    files = {source.with_suffix(".ipynb"): notebook(source) for source in sources()}
+    files[ROOT / "colab_badges.md"] = f"# The notebooks\n\n{badge_table()}\n"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, table in (("badges", badge_table()), ("settings", settings_table())):
+        begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+        readme = re.sub(
+            f"{begin}.*?{end}", lambda _, t=table, b=begin, e=end: f"{b}\n{t}\n{e}", readme, flags=re.DOTALL
+        )
+    files[ROOT / "README.md"] = readme
+    return files
+
+
+def main():
+    """Write or check; see the module's text."""
+    stale = []
+    for path, text in generated().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    print(f"out of date: {', '.join(stale)}" if stale else "everything is up to date")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
