@@ -137,6 +137,7 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
             steps_per_epoch=plan.steps_per_epoch,
             validation_data=(np.arange(VALIDATION_STEPS, dtype="int32"),),
             validation_batch_size=1,
+            shuffle=False,
             callbacks=[*callbacks, bookkeeper, keras.callbacks.TerminateOnNaN()],
             verbose=0,
         )

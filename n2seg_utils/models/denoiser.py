@@ -183,6 +183,7 @@ def train_denoiser(settings, watcher=None):
     images = open_images(settings.images, settings.axes)
     settings = settle(settings, images, device.has_gpu())
     normalisation = scaling.fit(images, settings.normalisation)
+    settings = settings.replace(normalisation=normalisation.kind)
     parts = split(images, settings.validation_fraction, settings.seed, settings.patch_size)
     keras.utils.set_random_seed(settings.seed)
     network = _network(settings, images[0].size["C"])
@@ -193,14 +194,15 @@ def train_denoiser(settings, watcher=None):
     run = RunFolder(settings.run)
     run.start(settings, _facts(settings, images, normalisation))
     run.write_table("split.csv", _split_rows(images, parts))
-    n2v_format.save_config(run / "config.json", settings, normalisation, images[0].size["C"])
-    denoiser = Denoiser(network, settings, normalisation, run)
-
     if settings.minutes:
         plan = plan_for_minutes(training, settings.minutes, settings.learning_rate)
+        settings = settings.replace(epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
+        run.write_settings(settings)
     else:
         plan = Plan(settings.epochs, settings.steps_per_epoch, settings.learning_rate)
-    run.note(steps=plan.steps, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
+    run.note(steps=plan.steps, step_seconds=plan.step_seconds)
+    n2v_format.save_config(run / "config.json", settings, normalisation, images[0].size["C"])
+    denoiser = Denoiser(network, settings, normalisation, run)
     rows = []
 
     def keep(row, is_best):

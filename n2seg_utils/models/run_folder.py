@@ -65,8 +65,12 @@ class RunFolder:
                 f"Choose another run folder, for example {self.free_name().path}"
             )
         make_folder(self.path)
-        write_text(self / "settings.yaml", settings.to_yaml())
+        self.write_settings(settings)
         self.note(status="training", started=_now(), versions=versions(), **facts)
+
+    def write_settings(self, settings):
+        """Write down the settings in effect."""
+        write_text(self / "settings.yaml", settings.to_yaml())
 
     def note(self, **facts):
         """Add facts to run.json."""

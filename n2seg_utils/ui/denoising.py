@@ -132,13 +132,12 @@ class Denoising:
         display(browse({"noisy": source, "denoised": folder}, self.denoiser.settings.axes))
 
     def report(self):
-        """Write the report and a zip of the run folder."""
+        """Write the report into the run folder."""
         from ..models.denoise_report import write_denoise_report
 
         self._require("denoiser", "section 4")
         path = write_denoise_report(self.denoiser, self.scores)
         say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
-        return path
 
     def download(self):
         """In Colab, download the run folder as a zip; elsewhere say where it is."""
