@@ -12,7 +12,7 @@ from .errors import UserError
 from .settings import DenoiseSettings
 
 # Loaded on first use, because they load TensorFlow, which takes seconds.
-_LATER = {"Denoiser": "models.denoiser", "train_denoiser": "models.denoiser", "judge": "quality.qc"}
+_LATER = {"Denoiser": "models.denoiser", "train_denoiser": "models.denoise_training", "judge": "quality.qc"}
 
 __all__ = ["DenoiseSettings", "Denoiser", "UserError", "__version__", "judge", "train_denoiser"]
 

@@ -14,9 +14,8 @@ from .errors import UserError
 
 def main(arguments=None):
     """Run the command; returns its exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         return options.run_command(options) or 0
     except UserError as error:
         print(f"n2seg: {error}", file=sys.stderr)
@@ -28,16 +27,23 @@ def main(arguments=None):
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one message what is wrong with the command, as we do for what is wrong with the data."""
+
+    def error(self, message):
+        raise UserError(f"{message}. See {self.prog} --help")
+
+
 def _parser():
-    parser = argparse.ArgumentParser(prog="n2seg", description="Denoise microscopy images and judge the result.")
+    parser = _Parser(prog="n2seg", description="Denoise microscopy images and judge the result.")
     parser.add_argument("--version", action="version", version=f"n2seg {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     sample = _add(commands, "sample", _sample, "make a synthetic data set, or download a named real one")
     sample.add_argument("name", help="nuclei, spots, nuclei3d, spots3d; or dsb2018, human_mitosis, cells3d")
     sample.add_argument("--out", required=True, help="folder to create images/, clean/ and masks/ in")
-    sample.add_argument("--seed", type=int, default=1)
-    sample.add_argument("--count", type=int, help="number of images")
+    sample.add_argument("--seed", type=_at_least(0), default=1)
+    sample.add_argument("--count", type=_at_least(1), help="number of images")
     sample.add_argument("--level", default="medium", help="easy, medium or hard")
 
     check = _add(commands, "check", _check, "look at images before training")
@@ -83,6 +89,15 @@ def _add(commands, name, function, help):
     return command
 
 
+def _at_least(smallest):
+    def whole_number(text):
+        if int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"it is {text}, but must be at least {smallest}")
+        return int(text)
+
+    return whole_number
+
+
 def _sample(options):
     from .data import public_sets, samples
 
@@ -97,31 +112,34 @@ def _sample(options):
 
 
 def _check(options):
-    from .data.check import check_images
+    from .data.check import ERROR, check_images
 
     found = check_images(options.images, options.truth, options.axes)
     if options.json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:
         for finding in found.findings:
-            print(f"{finding.severity}: {finding}")
+            if finding.severity != ERROR:
+                print(f"{finding.severity}: {finding}")
         for image in found.images:
             print(f"{image.path.name}: {image.describe()}, axes {image.axes}")
-        print("Something must change first" if not found.ok else f"{len(found.images)} images are fine to use")
-    return 0 if found.ok else 2
+        if found.ok:
+            print(f"{len(found.images)} images are fine to use")
+    if not found.ok:
+        raise UserError("\n".join(str(finding) for finding in found.findings if finding.severity == ERROR))
 
 
 def _train_denoise(options):
     from .settings import DenoiseSettings
 
     values = DenoiseSettings.load(options.config).to_dict() if options.config else {}
-    values |= {k: v for k, v in (("images", options.images), ("run", options.run)) if v} | _pairs(options.set)
+    values |= {k: v for k, v in (("images", options.images), ("run", options.run)) if v} | parse_pairs(options.set)
     settings = DenoiseSettings.from_mapping(values).check()
     for name in ("images", "run"):
         if not values.get(name):
             raise UserError(f"Give --{name}, or '{name}' in the settings file")
     _quiet()
-    from .models.denoiser import train_denoiser
+    from .models.denoise_training import train_denoiser
     from .ui.progress import TextWatcher
 
     denoiser = train_denoiser(settings, TextWatcher())
@@ -129,7 +147,7 @@ def _train_denoise(options):
 
 
 def _predict(options):
-    if options.tile != "auto" and not (options.tile.isdigit() and int(options.tile) >= 32):
+    if options.tile != "auto" and not (options.tile.isdecimal() and int(options.tile) >= 32):
         raise UserError(f"--tile is '{options.tile}'; it must be auto or a whole number of at least 32: use auto")
     from .models.run_folder import RunFolder
 
@@ -160,28 +178,27 @@ def _qc(options):
 def _notebook(options):
     from .notebooks import run_notebook
 
-    out = run_notebook(options.name, _pairs(options.set), options.out)
+    out = run_notebook(options.name, parse_pairs(options.set), options.out)
     print(f"Executed notebook: {out}")
 
 
 def _demo(options):
-    out = Path(options.out)
-    print("Making the built-in sample", flush=True)
     from .data.samples import sample_folder
+    from .settings import DenoiseSettings
+
+    out, settings = Path(options.out), DenoiseSettings(minutes=options.minutes).check()
+    print("Making the built-in sample", flush=True)
 
     sample = sample_folder(out / "sample")
     _quiet()
     from .models.denoise_report import judge_denoiser, write_denoise_report
-    from .models.denoiser import train_denoiser
+    from .models.denoise_training import train_denoiser
     from .models.run_folder import RunFolder
-    from .settings import DenoiseSettings
     from .ui.progress import TextWatcher
 
     run = RunFolder(out / "denoise").free_name()
-    settings = DenoiseSettings(
-        images=str(sample / "images"), truth=str(sample / "clean"), run=str(run.path), minutes=options.minutes
-    )
-    denoiser = train_denoiser(settings.check(), TextWatcher())
+    settings = settings.replace(images=sample / "images", truth=sample / "clean", run=run.path)
+    denoiser = train_denoiser(settings, TextWatcher())
     denoiser.predict_folder(settings.images, run / "denoised")
     scores = judge_denoiser(denoiser)
     report = write_denoise_report(denoiser, scores)
@@ -195,7 +212,8 @@ def _demo(options):
     print(f"Your own images: n2seg train denoise --images FOLDER --run RUN, or the notebooks at {ADDRESS}")
 
 
-def _pairs(texts):
+def parse_pairs(texts):
+    """``key=value`` texts as a dict."""
     found = {}
     for text in texts:
         name, sign, value = text.partition("=")

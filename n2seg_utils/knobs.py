@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -54,9 +55,22 @@ def knob(default, label, help, section, **more):
     return field(default=default, metadata={"knob": Knob(label, help, section, **more)})
 
 
+class _AsTyped(yaml.SafeLoader):
+    """Leaves what is typed in a YAML file as text: YAML itself reads the folder 0123 as 83, and yes as true."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012
+
+
+_AsTyped.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("(~|null|)$"), ["~", "n", ""])
+
+
 @dataclass
 class Settings:
     """Base of all settings: checking, reading and writing."""
+
+    def __post_init__(self):
+        for name in self.knobs():
+            setattr(self, name, parse(type(self), name, getattr(self, name)))
 
     @classmethod
     def knobs(cls):
@@ -78,21 +92,24 @@ class Settings:
                 near = difflib.get_close_matches(str(name), known, 1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known settings: {', '.join(known)}"
                 raise UserError(f"There is no setting '{name}': {hint}")
-        return cls(**{name: parse(cls, name, value) for name, value in values.items()})
+        return cls(**values)
 
     @classmethod
     def load(cls, path):
         """Settings from a YAML file, for example a run's ``settings.yaml``."""
         try:
             with open(path, encoding="utf-8") as file:
-                values = yaml.safe_load(file)
+                values = yaml.load(file, _AsTyped)
         except OSError as error:
             raise UserError(f"Cannot read the settings file {path}: {error.strerror}. Check its path") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise UserError(f"{path} is not a settings file: write one 'name: value' a line") from error
         if not isinstance(values, dict | None):
             raise UserError(f"{path} is not a settings file: write one 'name: value' a line")
-        return cls.from_mapping(values or {})
+        try:
+            return cls.from_mapping(values or {})
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
 
     def to_dict(self):
         """Name -> value."""
@@ -124,24 +141,27 @@ class Settings:
 
 
 def parse(cls, name, value):
-    """Turn what was typed into the type of a setting; '' and 'auto' mean 'choose for me' where that is offered.
+    """Turn what was typed into the type of a setting.
+
+    Nothing typed means the default; so does 'auto' where the default is 'choose for me'.
 
     Raises
     ------
     UserError
         Saying what kind of value is expected.
     """
-    kind = typing.get_type_hints(cls)[name]
-    optional = isinstance(kind, types.UnionType) and type(None) in typing.get_args(kind)
+    kind, default = typing.get_type_hints(cls)[name], getattr(cls, name)
+    optional = isinstance(kind, types.UnionType)
     if optional:
         kind = next(t for t in typing.get_args(kind) if t is not type(None))
-        if value is None or (isinstance(value, str) and value.strip().lower() in ("", "auto", "none")):
-            return None
+    nothing = ("", "auto", "none") if optional else ("",)
+    if value is None or (isinstance(value, str) and value.strip().lower() in nothing):
+        return default
     try:
         return _CONVERT[kind](value)
     except (TypeError, ValueError, OverflowError):
-        auto = ", or leave it empty to have it chosen for you" if optional else ""
-        raise UserError(f"{name} is '{value}'; it must be {_KINDS[kind]}{auto}") from None
+        works = "leave it empty to have it chosen for you" if optional else f"use {default}"
+        raise UserError(f"{name} is '{value}'; it must be {_KINDS[kind]}: {works}") from None
 
 
 def problem(about, name, value):
@@ -177,9 +197,10 @@ def _range_in_words(about):
 
 
 def _whole(value):
-    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+    number = _number(value)
+    if number != int(number):
         raise ValueError
-    return int(value)
+    return int(number)
 
 
 def _number(value):
@@ -199,7 +220,7 @@ def _switch(value):
 def _text(value):
     if isinstance(value, list | dict):
         raise ValueError
-    return "" if value is None else str(value).strip()
+    return str(value).strip()
 
 
 def _switch_or_fail(value):

@@ -79,5 +79,18 @@ def run_notebook(name, settings, out=None, timeout=None):
         failure = error
     write_text(out, nbformat.writes(notebook))
     if failure is not None:
-        raise UserError(f"The notebook stopped with an error; see {out}.\n{failure}") from failure
+        raise UserError(f"The notebook stopped; see {out}. {_message(notebook) or failure}") from failure
     return out
+
+
+def _message(notebook):
+    """What the last cell that was executed says is wrong, as plain text."""
+    from .ui.boxes import plain
+
+    boxes = [
+        output.data["text/html"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "n2seg-error" in output.get("data", {}).get("text/html", "")
+    ]
+    return plain(boxes[-1]) if boxes else ""

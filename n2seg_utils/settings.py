@@ -1,8 +1,9 @@
 """Every setting once: label, help, default and range, for the form, the YAML file, the command line and the docs."""
 
+import dataclasses
 from dataclasses import dataclass
 
-from .knobs import Settings, knob
+from .knobs import Settings, knob, problem
 
 
 @dataclass
@@ -190,11 +191,9 @@ class DenoiseSettings(Settings):
         found = super().problems()
         if self.kernel_size % 2 == 0 and "kernel_size" not in found:
             found["kernel_size"] = f"kernel_size is {self.kernel_size}; it must be odd: use {self.kernel_size + 1}"
-        step = 2**self.network_depth
-        if self.patch_size and self.patch_size % step and not {"patch_size", "network_depth"} & set(found):
-            works = max(1, round(self.patch_size / step)) * step
-            found["patch_size"] = (
-                f"patch_size is {self.patch_size}; with network_depth {self.network_depth} it must be "
-                f"a multiple of {step}: use {works}"
-            )
+        if self.network_depth > 2 and "network_depth" not in found:
+            about = dataclasses.replace(self.knobs()["patch_size"], multiple=2**self.network_depth)
+            words = problem(about, "patch_size", self.patch_size)
+            if words:
+                found["patch_size"] = f"With network_depth {self.network_depth}, {words}"
         return found

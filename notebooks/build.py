@@ -7,6 +7,7 @@ python notebooks/build.py --check   say which are out of date, and end with stat
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import jupytext
@@ -100,8 +101,23 @@ def generated():
     return files
 
 
+def draw_picture():
+    """The picture in the README: the third image of the sample, denoised."""
+    from n2seg_utils.data.samples import write_sample
+    from n2seg_utils.models.denoise_report import example_figure
+    from n2seg_utils.models.denoise_training import train_denoiser
+    from n2seg_utils.quality import plots
+
+    with tempfile.TemporaryDirectory() as folder:
+        sample = write_sample("nuclei", Path(folder) / "sample")
+        settings = DenoiseSettings(sample / "images", sample / "clean", run=Path(folder) / "run", minutes=2)
+        plots.save(example_figure(train_denoiser(settings), 2), ROOT / "docs" / "sample.png", dpi=80)
+
+
 def main():
     """Write or check; see the module's text."""
+    if "--picture" in sys.argv:
+        draw_picture()
     stale = []
     for path, text in generated().items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:

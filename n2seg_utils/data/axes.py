@@ -29,8 +29,7 @@ def normalise(axes, shape, name):
     guessed : bool
         Whether a dimension had no name in the file, so that we guessed.
     """
-    if len(shape) < 2:
-        raise UserError(f"{name} has the shape {shape}, which is not an image. Remove it from the folder")
+    _require_area(shape, name)
     known = axes.upper()
     if _SAMPLES in known and "C" not in known:
         known = known.replace(_SAMPLES, "C")
@@ -47,6 +46,7 @@ def parse(axes, shape, name):
     UserError
         Naming axes that would work.
     """
+    _require_area(shape, name)
     axes = axes.upper().strip()
     example = _guess(shape, "?" * len(shape), name)
     wrong = None
@@ -73,6 +73,11 @@ def describe(axes, shape):
     return " of ".join([*counts, area]) if counts else f"one image of {area}"
 
 
+def _require_area(shape, name):
+    if len(shape) < 2:
+        raise UserError(f"{name} has the shape {shape}, which is not an image. Remove it from the folder")
+
+
 def _guess(shape, stated, name):
     """Y and X come last, or before three or four colour samples; what comes before them is time."""
     if len(shape) == 2:
@@ -83,5 +88,5 @@ def _guess(shape, stated, name):
     front = len(shape) - len(tail)
     heads = ("", "T", "TZ", "TZC")
     if front > (2 if colour else 3):
-        raise UserError(f"{name} has {len(shape)} dimensions {shape}; give its axes, or save it with fewer dimensions")
+        raise UserError(f"{name} has {len(shape)} dimensions {shape}, more than T, Z, C, Y, X. Save it with fewer")
     return heads[front] + tail

@@ -24,9 +24,9 @@ def list_images(path):
         When there is nothing to read; says what was found instead.
     """
     path = Path(path).expanduser()
-    if path.is_file():
-        return [path]
     try:
+        if path.is_file():
+            return [path]
         entries = sorted(path.iterdir(), key=natural_order)
     except FileNotFoundError:
         raise UserError(f"There is no folder or file {path}{_nearby(path)}") from None
@@ -45,7 +45,9 @@ def is_image_name(path):
 
 def natural_order(path):
     """Sort key that puts image 2 before image 10."""
-    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", Path(path).name)]
+    name = Path(path).name
+    parts = [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
+    return parts, name
 
 
 def stem(path):
@@ -66,8 +68,17 @@ def pair_by_name(first, second):
     pairs : list of (Path, Path)
     alone : list of Path
         Files of `first` without a partner.
+
+    Raises
+    ------
+    UserError
+        When two files of `second` have one name, so that the partner is a guess.
     """
-    partners = {stem(p): p for p in second}
+    partners = {}
+    for path in second:
+        twin = partners.setdefault(stem(path), path)
+        if twin != path:
+            raise UserError(f"{twin} and {path.name} are both called '{stem(path)}'. Remove or rename one of them")
     pairs = [(p, partners[stem(p)]) for p in first if stem(p) in partners]
     return pairs, [p for p in first if stem(p) not in partners]
 

@@ -13,6 +13,7 @@ from . import axes as axis_rules
 from .files import list_images
 
 _KINDS = "uif"  # unsigned, signed, floating
+_SECONDS = {"µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class ImageFile:
                 return _ordered(_read_picture(self.path), self.axes)
             with tifffile.TiffFile(self.path) as tiff:
                 series = tiff.series[0]
-                if series.dataoffset is not None and series.dtype.isnative is not None:
+                if series.dataoffset is not None:
                     pixels = np.memmap(
                         self.path, f"{tiff.byteorder}{series.dtype.str[1:]}", "r", series.dataoffset, series.shape
                     )
@@ -127,6 +128,8 @@ class _Pages:
             for channel in channels:
                 place = [(wanted | {"C": channel})[a] for a in front]
                 number = int(np.ravel_multi_index(place, image.shape[: len(front)])) if front else 0
+                if series.pages[number] is None:
+                    raise ValueError("the file names a plane that it does not hold")
                 found.append(series.pages[number].asarray())
             pixels, axes = (np.stack(found), "C" + inner) if "C" in front else (found[0], inner)
             kept = {a: wanted[a] for a in "TZ" if a in inner}
@@ -205,16 +208,23 @@ def _ordered(pixels, axes):
 def _tiff_header(path):
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
-        if series.dataoffset is not None and series.dataoffset + series.nbytes > path.stat().st_size:
-            raise ValueError("pixels are missing at the end")
-        last = series.pages[-1]
-        if (
-            last is not None
-            and last.dataoffsets
-            and last.dataoffsets[-1] + last.databytecounts[-1] > path.stat().st_size
-        ):
+        if _cut_short(tiff, series):
             raise ValueError("pixels are missing at the end")
         return series.shape, np.dtype(series.dtype), series.axes, _tiff_calibration(tiff)
+
+
+def _cut_short(tiff, series):
+    """Whether pixels or pages lie beyond the end of the file; what is left of a stack may look like a whole one."""
+    file, kind = tiff.filehandle, tiff.tiff
+    file.seek(tiff.pages.next_page_offset)
+    (following,) = struct.unpack(kind.offsetformat, file.read(kind.offsetsize))
+    ends = [following + kind.tagnosize]
+    if series.dataoffset is not None:
+        ends.append(series.dataoffset + series.nbytes)
+    last = series.pages[-1]
+    if last is not None and last.dataoffsets:
+        ends.append(last.dataoffsets[-1] + last.databytecounts[-1])
+    return max(ends) > file.size
 
 
 def _tiff_calibration(tiff):
@@ -229,7 +239,7 @@ def _ome_calibration(image):
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
     size = {a: float(pixels[f"PhysicalSize{a}"]) for a in "XYZ" if f"PhysicalSize{a}" in pixels}
     if "TimeIncrement" in pixels:
-        size["T"] = float(pixels["TimeIncrement"])
+        size["T"] = float(pixels["TimeIncrement"]) * _SECONDS[pixels.get("TimeIncrementUnit", "s")]
     channels = pixels.get("Channel", [])
     names = [str(c.get("Name", "")) for c in (channels if isinstance(channels, list) else [channels])]
     return Calibration(size, pixels.get("PhysicalSizeXUnit", "µm" if size else ""), tuple(n for n in names if n))
@@ -238,7 +248,8 @@ def _ome_calibration(image):
 def _imagej_calibration(tiff):
     page, about = tiff.pages[0], tiff.imagej_metadata or {}
     size = {}
-    unit = str(about.get("unit", "")).encode().decode("unicode_escape") if about.get("unit") else ""
+    # ImageJ writes µ as \\u00B5; others write it as it is.
+    unit = str(about.get("unit", "")).encode("ascii", "backslashreplace").decode("unicode_escape")
     resolution = {"X": page.tags.get("XResolution"), "Y": page.tags.get("YResolution")}
     unit_tag = page.tags.get("ResolutionUnit")
     centimetre = not unit and unit_tag is not None and int(unit_tag.value) == 3
@@ -250,8 +261,10 @@ def _imagej_calibration(tiff):
         size["Z"] = float(about["spacing"])
     if "finterval" in about:
         size["T"] = float(about["finterval"])
-    unit = {"micron": "µm", "um": "µm", "\\u00B5m": "µm"}.get(unit, unit) or ("µm" if centimetre and size else "")
-    return Calibration(size, unit, tuple(about.get("Labels", ())[: int(about.get("channels", 1))]))
+    unit = {"micron": "µm", "um": "µm"}.get(unit, unit) or ("µm" if centimetre and size else "")
+    labels = about.get("Labels", ())
+    labels = [labels] if isinstance(labels, str) else labels
+    return Calibration(size, unit, tuple(labels[: int(about.get("channels", 1))]))
 
 
 def _read_picture(path):
@@ -259,6 +272,8 @@ def _read_picture(path):
     import imagecodecs
 
     data = path.read_bytes()
+    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data:
+        raise ValueError("the JPEG's end is missing, which the decoder would fill with grey")
     decode = imagecodecs.png_decode if data[:8] == b"\x89PNG\r\n\x1a\n" else imagecodecs.jpeg_decode
     return decode(data)
 

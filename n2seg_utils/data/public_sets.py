@@ -7,7 +7,7 @@ import numpy as np
 import tifffile
 
 from ..errors import UserError
-from .files import make_folder, require_absent, whole_file
+from .files import require_absent, whole_file
 
 # The subset of BBBC038 (Data Science Bowl 2018, CC0) that StarDist's authors published: 497 fluorescence images.
 _DSB2018 = {
@@ -52,7 +52,6 @@ def _write_dsb2018(out):
         for entry in files.namelist():
             parts = Path(entry).parts
             if parts[-1].endswith(".tif") and parts[-2] in ("images", "masks"):
-                make_folder(out / parts[-2])
                 with whole_file(out / parts[-2] / parts[-1]) as temporary:
                     temporary.write_bytes(files.read(entry))
 
@@ -62,6 +61,5 @@ def _write_scikit_image(name, out):
 
     pixels = np.asarray(getattr(data, name)())
     axes = {2: "YX", 4: "ZCYX"}[pixels.ndim]
-    make_folder(out / "images")
     with whole_file(out / "images" / f"{name}.tif") as temporary:
         tifffile.imwrite(temporary, pixels, imagej=True, metadata={"axes": axes})

@@ -13,7 +13,7 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 
 from ..errors import UserError
-from .files import make_folder, require_absent, whole_file
+from .files import require_absent, whole_file
 
 NAMES = ("nuclei", "spots", "nuclei3d", "spots3d")
 LEVELS = ("easy", "medium", "hard")
@@ -97,8 +97,6 @@ def write_sample(name, out, seed=1, count=None, level="medium"):
         kind: [out / kind / f"{name}_{i + 1:02d}.tif" for i in range(count)] for kind in ("images", "clean", "masks")
     }
     require_absent([file for kind in files.values() for file in kind])
-    for kind in files:
-        make_folder(out / kind)
     for i in range(count):
         noisy, clean, labels = make_image(name, seed=(seed, i), level=level)
         for kind, pixels in (("images", noisy), ("clean", clean), ("masks", labels)):

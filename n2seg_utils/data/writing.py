@@ -11,6 +11,8 @@ from .files import require_space, whole_file
 
 # Types that ImageJ's own TIFF can hold; others are written as OME-TIFF.
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+# Those that not even OME-TIFF can hold are written as plain TIFF.
+_NOT_OME_TYPES = ("int64", "uint64", "float16")
 _LARGEST_IMAGEJ = 3_900_000_000
 
 
@@ -47,20 +49,19 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
         options = _options(like.calibration, axes, dtype, nbytes, display)
         tifffile.memmap(temporary, shape=shape, dtype=dtype, **options)
         _reserve(temporary)
-        target = _Target(temporary, axes, dtype, size["Z"])
-        yield target.write
-        target.close()
+        with contextlib.closing(_Target(temporary, shape, axes, dtype, size["Z"])) as target:
+            yield target.write
 
 
 class _Target:
     """The pixels of a file in the making, mapped into memory."""
 
-    def __init__(self, path, axes, dtype, depth):
+    def __init__(self, path, shape, axes, dtype, depth):
         self.pixels = tifffile.memmap(path, mode="r+")
         self.dtype, self.depth = dtype, depth
         missing = [a for a in ORDER if a not in axes]
         order = [[*axes, *missing].index(a) for a in "TZYXC"]
-        self.view = self.pixels.reshape(self.pixels.shape[-len(axes) :] + (1,) * len(missing)).transpose(order)
+        self.view = self.pixels.reshape(shape + (1,) * len(missing)).transpose(order)
 
     def write(self, plane, rows, columns, values):
         t, z = divmod(plane, self.depth)
@@ -77,13 +78,19 @@ def to_type(values, dtype):
     if dtype.kind == "f":
         return np.asarray(values, dtype)
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+    # In double precision, since a float32 cannot hold the limits of 32 bit; and no float holds the largest of 64 bit.
+    largest = float(limits.max) if dtype.itemsize < 8 else np.nextafter(float(limits.max), 0)
+    return np.clip(np.rint(np.asarray(values, "float64")), limits.min, largest).astype(dtype)
 
 
 def _options(calibration, axes, dtype, nbytes, display):
     if dtype.name in _IMAGEJ_TYPES and nbytes < _LARGEST_IMAGEJ:
         return {"imagej": True} | _imagej(calibration, axes, display)
-    return {"ome": True, "bigtiff": nbytes >= _LARGEST_IMAGEJ, "metadata": _ome(calibration, axes)}
+    return {
+        "ome": dtype.name not in _NOT_OME_TYPES,
+        "bigtiff": nbytes >= _LARGEST_IMAGEJ,
+        "metadata": _ome(calibration, axes),
+    }
 
 
 def _imagej(calibration, axes, display):
@@ -93,7 +100,8 @@ def _imagej(calibration, axes, display):
         metadata["mode"] = "composite"
         metadata["Labels"] = list(calibration.channels) or None
     if calibration.unit:
-        metadata["unit"] = "um" if calibration.unit == "µm" else calibration.unit
+        unit = "um" if calibration.unit == "µm" else calibration.unit
+        metadata["unit"] = "".join(c if c.isascii() else f"\\u{ord(c):04X}" for c in unit)  # as ImageJ does
     if "Z" in axes and "Z" in size:
         metadata["spacing"] = size["Z"]
     if "T" in axes and "T" in size:

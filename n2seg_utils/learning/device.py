@@ -15,6 +15,16 @@ def has_gpu():
         return False
 
 
+def backend():
+    """The library that Keras computes with: tensorflow, torch or jax."""
+    return keras.backend.backend()
+
+
+def seed_weights(seed):
+    """Make the first weights of the next network a function of the seed."""
+    keras.utils.set_random_seed(seed)
+
+
 def free_memory():
     """Bytes that pixels and activations may use."""
     return _GPU_BUDGET if has_gpu() else psutil.virtual_memory().available

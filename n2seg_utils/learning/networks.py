@@ -3,12 +3,12 @@
 from keras import Model, layers
 
 
-def unet(channels, outputs=None, depth=2, width=32, kernel_size=3, batch_norm=False, name="unet"):
+def unet(channels, outputs=None, depth=2, width=32, kernel_size=3, batch_norm=False, narrow_decoder=False, name="unet"):
     """A 2D U-Net for images of any size divisible by ``2 ** depth``.
 
-    Weight for weight the network of csbdeep's ``custom_unet`` and n2v's ``build_unet``, so that either loads the
-    other's weights: two convolutions a level, ReLU, max pooling, nearest upsampling, skip connections, and a linear
-    1 x 1 convolution at the end.
+    Weight for weight the network of csbdeep's ``custom_unet`` or, with `narrow_decoder`, of n2v's ``build_unet``, so
+    that they load each other's weights: two convolutions a level, ReLU, max pooling, nearest upsampling, skip
+    connections, and a linear 1 x 1 convolution at the end.
 
     Parameters
     ----------
@@ -22,6 +22,8 @@ def unet(channels, outputs=None, depth=2, width=32, kernel_size=3, batch_norm=Fa
         Odd size of the convolutions.
     batch_norm : bool
         Normalise after each convolution.
+    narrow_decoder : bool
+        Give the first convolution of each level on the way up `width` filters, as n2v does; csbdeep doubles them.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def unet(channels, outputs=None, depth=2, width=32, kernel_size=3, batch_norm=Fa
     x = convolve(x, width * 2 ** max(0, depth - 1), "middle_2")
     for level in reversed(range(depth)):
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skips[level]])
-        x = convolve(x, width * 2**level, f"up_level_{level}_no_0")
+        x = convolve(x, width if narrow_decoder else width * 2**level, f"up_level_{level}_no_0")
         x = convolve(x, width * 2 ** max(0, level - 1), f"up_level_{level}_no_2")
     x = layers.Conv2D(outputs or channels, 1, name="output")(x)
     return Model(image, x, name=name)

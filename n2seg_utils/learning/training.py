@@ -146,6 +146,24 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
     return bookkeeper.finish()
 
 
+class Refill(keras.callbacks.Callback):
+    """Gives each epoch other blocks of images that do not fit in memory.
+
+    Parameters
+    ----------
+    stream : object
+        ``blocks(epoch)`` returns the images of an epoch, always of the same sizes.
+    """
+
+    def __init__(self, stream):
+        super().__init__()
+        self.stream = stream
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch:
+            self.model.patches.refill(self.stream.blocks(epoch))
+
+
 class _Bookkeeper(keras.callbacks.Callback):
     """Keeps the history and the best weights, and tells the watcher."""
 

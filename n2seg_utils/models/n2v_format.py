@@ -15,15 +15,19 @@ def save_weights(network, path):
     """
     weighted = [layer for layer in network.layers if layer.weights]
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["layer_names"] = [layer.name.encode() for layer in weighted]
+        file.attrs["layer_names"] = _names(layer.name for layer in weighted)
         file.attrs["backend"] = b"tensorflow"
         file.attrs["keras_version"] = b"2.15.0"
         for layer in weighted:
             group = file.create_group(layer.name)
             names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
-            group.attrs["weight_names"] = [name.encode() for name in names]
+            group.attrs["weight_names"] = _names(names)
             for name, weight in zip(names, layer.get_weights()):
                 group.create_dataset(name, data=weight)
+
+
+def _names(names):
+    return np.array([name.encode() for name in names])  # text of fixed length: what old versions of Keras expect
 
 
 def save_config(path, settings, normalisation, channels):

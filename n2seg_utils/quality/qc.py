@@ -65,7 +65,7 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
     summary = summarise(per_image) | {"unmatched": [p.name for p in alone]}
     if out is not None:
         write_text(Path(out) / "metrics.csv", _table(per_image))
-        write_text(Path(out) / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False, default=str))
+        write_text(Path(out) / "summary.json", json.dumps(_for_json(summary), indent=2, ensure_ascii=False))
         for name in _worth_seeing(per_image, figures):
             predicted, true = next(p for p in pairs if p[0].name == name)
             plots.save(comparison(predicted, true, raws.get(predicted), axes), Path(out) / f"{predicted.stem}.png")
@@ -139,6 +139,15 @@ def _table(rows):
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _for_json(value):
+    """Numbers that JSON does not know (the PSNR of equal images is infinite) become null."""
+    if isinstance(value, dict):
+        return {key: _for_json(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_for_json(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _worth_seeing(rows, count):

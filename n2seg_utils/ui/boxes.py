@@ -39,7 +39,8 @@ def show_figure(figure):
 
 def box(html, kind="note"):
     """The HTML of a box."""
-    return f'<div style="border-left:4px solid {_COLOURS[kind]};padding:.4em .8em;margin:.3em 0">{html}</div>'
+    style = f"border-left:4px solid {_COLOURS[kind]};padding:.4em .8em;margin:.3em 0"
+    return f'<div class="n2seg-{kind}" style="{style}">{html}</div>'
 
 
 def _show(html, kind):
@@ -53,7 +54,8 @@ def _show(html, kind):
 
 def plain(html):
     """HTML as plain text."""
-    return unescape(re.sub(r"<[^>]+>", "", re.sub(r"<br>", "\n", html)))
+    apart = re.sub(r"</t[dh]>", "  ", re.sub(r"<br>|<table>|</tr>", "\n", html))
+    return unescape(re.sub(r"<[^>]+>", "", apart))
 
 
 def _show_user_error(shell, kind, error, traceback, tb_offset=None):

@@ -38,6 +38,7 @@ class Denoising:
         UserError
             When something must change first.
         """
+        self._require("form", "section 2")
         wanted = self.form.settings()
         if wanted.images:
             self.images, self.truth = self._fetch(wanted.images), self._fetch(wanted.truth)
@@ -67,12 +68,12 @@ class Denoising:
 
     def train(self):
         """Train; the stop button of the notebook ends the training early and keeps the best weights."""
-        from ..models.denoiser import train_denoiser
+        from ..models.denoise_training import train_denoiser
         from ..models.run_folder import RunFolder
 
         self._require("images", "section 2")
         settings = self.form.settings()
-        wanted = Path(settings.run)
+        wanted = Path(settings.run).expanduser()
         run = RunFolder(wanted if wanted.is_absolute() else runtime.output_root() / wanted)
         if run.taken():
             run, taken = run.free_name(), run

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from ..data.files import write_text
 from ..errors import UserError
-from ..knobs import PRESET, parse, problem
+from ..knobs import PRESET, parse
 from . import runtime
 
 _forms = {}
@@ -33,7 +33,9 @@ def ask(cls, section, suggestions=None):
     -------
     Form
     """
-    form = _forms.setdefault(cls, Form(cls))
+    if cls not in _forms:
+        _forms[cls] = Form(cls)
+    form = _forms[cls]
     form.suggest(suggestions or {})
     form.show(section)
     return form
@@ -44,8 +46,10 @@ class Form:
 
     def __init__(self, cls):
         self.cls = cls
-        start = cls.from_mapping(json.loads(os.environ.get(PRESET, "{}")))
+        start = cls.from_mapping(_preset()).check()
         self.fields = {name: Field(cls, name, getattr(start, name)) for name in cls.knobs()}
+        for field in self.fields.values():
+            field.widget.observe(lambda _: self._judge(), "value")
 
     def show(self, section):
         """Display the basic fields of a section, with the advanced ones folded away below."""
@@ -78,15 +82,10 @@ class Form:
         UserError
             Listing every wrong value and one that works.
         """
-        wrong, values = [], {}
-        for name, field in self.fields.items():
-            try:
-                values[name] = field.value
-            except UserError as error:
-                wrong.append(f"  {error}")
+        values, wrong = self._read()
         if wrong:
-            raise UserError("Some fields need a change:\n" + "\n".join(wrong))
-        return self.cls(**values).check()
+            raise UserError("Some fields need a change:\n" + "\n".join(f"  {words}" for words in wrong.values()))
+        return values
 
     def remember(self):
         """Keep the values, to be offered again next time."""
@@ -95,12 +94,28 @@ class Form:
         except UserError:
             return  # a read-only home is no reason to stop anyone
 
+    def _read(self):
+        """The settings as entered, and what is wrong with them: name -> words."""
+        values, wrong = {}, {}
+        for name, field in self.fields.items():
+            try:
+                values[name] = field.value
+            except UserError as error:
+                wrong[name] = str(error)
+        settings = self.cls(**values)
+        return settings, settings.problems() | wrong
+
+    def _judge(self):
+        _, wrong = self._read()
+        for name, field in self.fields.items():
+            field.complain(wrong.get(name, ""))
+
     def _memory(self):
         return runtime.memory_folder() / f"last_{self.cls.__name__}.yaml"
 
     def _last(self):
         try:
-            return self.cls.load(self._memory())
+            return self.cls.load(self._memory()).check()
         except UserError:
             return None
 
@@ -122,7 +137,6 @@ class Field:
         self._explain(self.about.help)
         label = widgets.HTML(f"<b>{escape(self.about.label)}</b>", layout=widgets.Layout(width="170px"))
         self.row = widgets.VBox([widgets.HBox([label, self.widget, self.help]), self.message])
-        self.widget.observe(lambda _: self._judge(), "value")
 
     @property
     def value(self):
@@ -149,15 +163,23 @@ class Field:
         layout = widgets.Layout(width="300px")
         if self.about.choices:
             return widgets.Dropdown(options=list(self.about.choices), layout=layout)
-        if isinstance(getattr(self.cls(), self.name), bool):
+        if isinstance(getattr(self.cls, self.name), bool):
             return widgets.Checkbox(indent=False, layout=layout)
         # Numbers are entered as text: number fields of ipywidgets correct a wrong value without a word.
-        return widgets.Text(placeholder="chosen for you", continuous_update=False, layout=layout)
+        default = getattr(self.cls, self.name)
+        unchanged = "chosen for you" if default is None else str(default)
+        return widgets.Text(placeholder=unchanged, continuous_update=False, layout=layout)
 
-    def _judge(self):
-        try:
-            words = problem(self.about, self.name, self.value)
-        except UserError as error:
-            words = str(error)
+    def complain(self, words):
+        """Say below the field what is wrong with it; nothing if `words` is empty."""
         colour = "#d55e00"
         self.message.value = f'<span style="color:{colour};margin-left:174px">{escape(words)}</span>' if words else ""
+
+
+def _preset():
+    """The values that a headless run starts from."""
+    text = os.environ.get(PRESET, "{}")
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise UserError(f'{PRESET} is not JSON: {text}. Write it like {{"epochs": 50}}') from error

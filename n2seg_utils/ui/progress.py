@@ -106,7 +106,7 @@ class _NotebookBar:
         self.drawn = time.perf_counter()
         percent = f"{100 * share:.0f}"
         self._show(
-            f'<div style="max-width:640px"><b>{self.title}</b> {percent} %'
+            f'<div style="max-width:640px"><b>{escape(self.title)}</b> {percent} %'
             '<div style="background:#e5e5e5;height:10px;border-radius:5px;margin:4px 0">'
             f'<div style="background:#0072b2;width:{percent}%;height:10px;border-radius:5px"></div></div>'
             f'<span style="color:#555">{escape(words)}</span></div>'

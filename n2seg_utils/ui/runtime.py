@@ -4,6 +4,7 @@ import importlib.util
 import os
 import platform
 import shutil
+from html import escape
 from importlib import metadata
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def describe_runtime():
 
 def mount_drive():
     """In Colab, connect Google Drive; elsewhere do nothing. Refusing is fine."""
-    if place() != "colab" and not _found("google.colab"):
+    if place() != "colab":
         return
     if drive.HOME.exists():
         say(f"Google Drive is connected: your files are in {drive.HOME}")
@@ -62,8 +63,8 @@ def mount_drive():
         say(f"Google Drive is connected: your files are in {drive.HOME}")
     except Exception as error:  # Colab raises what it likes when permission is refused
         warn(
-            f"Google Drive is not connected ({error}). The sample works without it, but results are lost when Colab "
-            "ends the session. To connect later, run this cell again."
+            f"Google Drive is not connected ({escape(str(error))}). The sample works without it, but results are lost "
+            "when Colab ends the session. To connect later, run this cell again."
         )
 
 

@@ -1,5 +1,7 @@
 """Look at results: one image at a time, through planes, versions side by side."""
 
+from html import escape
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -53,7 +55,7 @@ class _Viewer:
                 if self.name.value in files
             }
         except UserError as error:
-            self.note.value = str(error)
+            self._apologise(error)
             return
         last = self.images[self.first].planes - 1
         self.plane.layout.visibility = "visible" if last else "hidden"
@@ -64,9 +66,20 @@ class _Viewer:
             self._draw()
 
     def _draw(self):
-        planes = {
-            title: plots.thumbnail(np.asarray(image.plane(min(self.plane.value, image.planes - 1))[..., 0], "float32"))
-            for title, image in self.images.items()
-        }
+        if not self.images:
+            return
+        try:
+            planes = {title: self._plane(image) for title, image in self.images.items()}
+        except UserError as error:
+            self._apologise(error)
+            return
         self.picture.value = plots.to_png(plots.side_by_side(planes, percentiles=self.contrast.value))
-        self.note.value = f"{self.images[self.first].path.name}: {self.images[self.first].describe()}"
+        self.note.value = escape(f"{self.images[self.first].path.name}: {self.images[self.first].describe()}")
+
+    def _plane(self, image):
+        number = min(self.plane.value, image.planes - 1)
+        return plots.thumbnail(np.asarray(image.plane(number)[..., 0], "float32"))
+
+    def _apologise(self, error):
+        """Show an error where the picture was."""
+        self.images, self.picture.value, self.note.value = {}, b"", escape(str(error))

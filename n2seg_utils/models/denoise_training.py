@@ -1,0 +1,164 @@
+"""Noise2Void training: from a folder of noisy images to a run folder."""
+
+import time
+
+import numpy as np
+
+from ..data import normalisation as scaling
+from ..data import pixels
+from ..data.images import open_images
+from ..data.split import split
+from ..errors import UserError
+from ..learning import device
+from ..learning.noise2void import Noise2VoidTraining
+from ..learning.patches import PatchSampler
+from ..learning.training import Plan, Refill, plan_for_minutes, train
+from . import n2v_format
+from .denoiser import Denoiser, build_network
+from .run_folder import RunFolder
+from .suggestions import settle
+
+_MEMORY_SHARE = 0.25  # of the free memory, for training pixels
+_BLOCK = 512
+
+
+def train_denoiser(settings, watcher=None):
+    """Train Noise2Void and keep everything in the run folder.
+
+    Parameters
+    ----------
+    settings : DenoiseSettings
+        Open values are chosen from the data.
+    watcher : Watcher, optional
+        Is told how the training goes.
+
+    Returns
+    -------
+    Denoiser
+
+    Raises
+    ------
+    UserError
+        When images, settings or the run folder need a change; before anything is trained.
+    """
+    settings.check()
+    images = open_images(settings.images, settings.axes)
+    settings = settle(settings, images, device.has_gpu())
+    normalisation = scaling.fit(images, settings.normalisation)
+    settings = settings.replace(normalisation=normalisation.kind)
+    parts = split(images, settings.validation_fraction, settings.seed, settings.patch_size)
+    device.seed_weights(settings.seed)
+    network = build_network(settings, images[0].size["C"])
+    samplers, callbacks = _samplers(settings, images, parts, normalisation)
+    training = Noise2VoidTraining(
+        network, *samplers, settings.seed, settings.masked_percent, settings.neighbourhood_radius
+    )
+    run = RunFolder(settings.run)
+    run.start(settings, _facts(settings, images, normalisation))
+    run.write_table("split.csv", _split_rows(images, parts))
+    if settings.minutes:
+        plan = plan_for_minutes(training, settings.minutes, settings.learning_rate)
+        settings = settings.replace(epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
+        run.write_settings(settings)
+    else:
+        plan = Plan(settings.epochs, settings.steps_per_epoch, settings.learning_rate)
+    run.note(steps=plan.steps, step_seconds=plan.step_seconds)
+    n2v_format.save_config(run / "config.json", settings, normalisation, images[0].size["C"])
+    denoiser = Denoiser(network, settings, normalisation, run)
+    rows = []
+
+    def keep(row, is_best):
+        rows.append(row)
+        run.write_table("history.csv", rows)
+        if is_best:
+            n2v_format.save_weights(network, run / "weights_best.h5")
+
+    started = time.perf_counter()
+    example = _example(images, parts, normalisation)
+    outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks)
+    if not outcome.history:
+        reason = "was stopped before its first epoch ended" if outcome.stopped == "interrupted" else "diverged at once"
+        run.finish(outcome.stopped)
+        raise UserError(
+            f"The training {reason}, so there is no model yet. Train again, with a smaller learning rate if need be"
+        )
+    run.finish(
+        outcome.stopped,
+        epochs_done=len(outcome.history),
+        best_epoch=outcome.best_epoch,
+        training_seconds=round(time.perf_counter() - started, 1),
+    )
+    return denoiser
+
+
+def _samplers(settings, images, parts, normalisation):
+    """Patch sources of training and validation; callbacks that bring in new pixels when not all fit in memory."""
+    budget = _MEMORY_SHARE * device.free_memory()
+    common = {"patch_size": settings.patch_size, "batch_size": settings.batch_size, "seed": settings.seed}
+    callbacks, planes = [], {}
+    for use in ("train", "validate"):
+        if pixels.nbytes(images, parts, use) <= budget:
+            planes[use] = pixels.load(images, parts, use, normalisation)
+            continue
+        channels = images[0].size["C"]
+        count = max(16, int(budget / 2 / (_BLOCK**2 * channels * 4)))
+        stream = pixels.BlockStream(images, parts, use, normalisation, _BLOCK, count, settings.seed)
+        planes[use] = stream.blocks(0)
+        if use == "train":
+            callbacks.append(Refill(stream))
+    training = PatchSampler(planes["train"], augment=settings.augment, stream=0, **common)
+    validation = PatchSampler(planes["validate"], augment=False, stream=1, **common)
+    return (training, validation), callbacks
+
+
+def _facts(settings, images, normalisation):
+    return {
+        "workflow": "denoise",
+        "channels": images[0].size["C"],
+        "normalisation": {"kind": normalisation.kind, "mean": normalisation.mean, "std": normalisation.std},
+        "seed": settings.seed,
+        "device": "GPU" if device.has_gpu() else "CPU",
+        "backend": device.backend(),
+        "images": [
+            {
+                "name": i.path.name,
+                "axes": i.axes,
+                "shape": i.shape,
+                "dtype": str(i.dtype),
+                "bytes": i.path.stat().st_size,
+            }
+            for i in images
+        ],
+    }
+
+
+def _split_rows(images, parts):
+    return [
+        {
+            "image": images[p.image].path.name,
+            "use": p.use,
+            "region": "all" if p.region is None else "y{} x{} h{} w{}".format(*p.region),
+        }
+        for p in parts
+    ]
+
+
+def _example(images, parts, normalisation, side=192):
+    """A crop of a validation image to watch: its brightest part, in grey values, and its scaling."""
+    part = next(p for p in parts if p.use == "validate")
+    image = images[part.image]
+    plane = image.plane(image.planes // 2)
+    y, x, height, width = part.region or (0, 0, *image.plane_shape[:2])
+    corners = [
+        (y + i, x + j)
+        for i in range(0, max(1, height - side + 1), max(1, side // 2))
+        for j in range(0, max(1, width - side + 1), max(1, side // 2))
+    ]
+    corners = corners[:: max(1, len(corners) // 64)]
+    i, j = max(corners, key=lambda c: float(np.mean(plane[c[0] : c[0] + side : 4, c[1] : c[1] + side : 4])))
+    crop = plane[i : min(i + side, y + height), j : min(j + side, x + width)]
+    return np.asarray(crop, "float32"), normalisation.for_image(image)
+
+
+def _preview(denoiser, crop, scale):
+    return {"noisy": crop[..., 0], "denoised": denoiser.predict_pixels(crop, scale)[..., 0]}

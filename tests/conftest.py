@@ -1,0 +1,48 @@
+"""What several tests share: real images where there are some, small synthetic ones, a small trained model."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from n2seg_utils.data.samples import write_sample
+from n2seg_utils.settings import DenoiseSettings
+
+# A network so small that a test trains it in seconds.
+TINY = {"network_width": 8, "network_depth": 1, "minutes": 0, "epochs": 2, "steps_per_epoch": 4, "patch_size": 32}
+
+
+@pytest.fixture(scope="session")
+def real_images():
+    """The folder of real images that N2SEG_TEST_DATA names; skips where there is none."""
+    folder = os.environ.get("N2SEG_TEST_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("N2SEG_TEST_DATA does not name a folder of real images")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """Four small synthetic images of nuclei: images/, clean/, masks/."""
+    return write_sample("nuclei", tmp_path_factory.mktemp("sample") / "nuclei", count=4)
+
+
+@pytest.fixture(scope="session")
+def trained(sample, tmp_path_factory):
+    """A denoiser that was trained for a moment."""
+    from n2seg_utils.models.denoise_training import train_denoiser
+
+    run = tmp_path_factory.mktemp("runs") / "run"
+    return train_denoiser(
+        DenoiseSettings(images=str(sample / "images"), truth=str(sample / "clean"), run=str(run), **TINY)
+    )
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path, monkeypatch):
+    """Tests neither read nor write the values of the user's last run."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))

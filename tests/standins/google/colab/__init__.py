@@ -1,0 +1,1 @@
+"""Stands in for the package that Colab has, as far as the notebooks use it."""

@@ -1,0 +1,8 @@
+"""The machine that Colab lends."""
+
+unassigned = False
+
+
+def unassign():
+    global unassigned
+    unassigned = True

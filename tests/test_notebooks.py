@@ -1,0 +1,135 @@
+"""The notebooks are well formed, and "Run all" works: with nothing filled in, with a folder, and with a mistake."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import tifffile
+
+from n2seg_utils import UserError
+from n2seg_utils.data.samples import make_image
+from n2seg_utils.notebooks import find_notebook, run_notebook
+
+from .conftest import TINY
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.ipynb"))
+ON_COLAB_ROW = bool(os.environ.get("N2SEG_COLAB_ROW"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
+def notebook(request):
+    """Each notebook, read."""
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_notebooks_are_valid_and_hold_no_output(notebook):
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    for cell in code_cells(notebook):
+        assert not cell.outputs
+        assert cell.execution_count is None
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+
+
+def test_notebooks_ask_colab_for_a_gpu_and_start_anywhere(notebook):
+    assert notebook.metadata.accelerator == "GPU"
+    assert notebook.metadata.colab.gpuType == "T4"
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_notebooks_are_thin(notebook):
+    cells = code_cells(notebook)
+    assert len(cells) <= 20
+    for cell in cells:
+        assert len(cell.source.splitlines()) <= 15
+        assert "def " not in cell.source
+        assert cell.metadata.get("cellView") == "form"
+        assert cell.source.startswith("# @title")
+
+
+def test_notebooks_have_all_sections_in_order(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert re.findall(r"^## (\d)", text, re.MULTILINE) == [str(n) for n in range(1, 8)]
+    assert "colab-badge.svg" in notebook.cells[0].source
+
+
+def test_the_badge_and_the_install_line_name_the_release(notebook):
+    from n2seg_utils import about
+
+    assert f"/blob/{about.TAG}/" in notebook.cells[0].source
+    assert any(f"@{about.TAG}" in cell.source for cell in code_cells(notebook))
+
+
+def test_notebooks_are_found_by_number_and_name():
+    assert (
+        find_notebook("1") == find_notebook("1_Noise2Void_denoising") == find_notebook("1_Noise2Void_denoising.ipynb")
+    )
+    with pytest.raises(UserError, match="1_Noise2Void_denoising"):
+        find_notebook("nonsense")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder as in Colab (with a stand-in for google.colab) or as on a local computer."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT)] + [str(ROOT / "tests" / "standins")] * ON_COLAB_ROW))
+    monkeypatch.setenv("N2SEG_DRIVE", str(tmp_path / "drive"))
+    return tmp_path
+
+
+def outputs(path):
+    """All that an executed notebook shows, as text."""
+    cells = code_cells(nbformat.read(path, as_version=4))
+    return "\n".join(json.dumps(cell.outputs) for cell in cells)
+
+
+@pytest.mark.notebook
+def test_run_all_with_nothing_filled_in_ends_in_a_report(place):
+    executed = run_notebook("1", TINY, place / "executed.ipynb", timeout=600)
+    shown = outputs(executed)
+    assert "built-in sample" in shown
+    assert "Training is finished" in shown
+    assert shown.count("image/png") >= 4
+    [report] = place.rglob("report.html")
+    assert report.stat().st_size > 50_000
+    assert (report.parent / "settings.yaml").exists()
+    assert len(list((report.parent / "denoised").glob("*.tif"))) == 12
+    assert (report.parent / "quality" / "summary.json").exists()
+    assert "Traceback" not in shown
+    assert "stderr" not in shown, "no warnings in pink"
+    if ON_COLAB_ROW:
+        assert (place / "drive" / "MyDrive") in report.parents, "what is not on Drive is lost with the session"
+
+
+@pytest.mark.notebook
+def test_run_all_with_a_folder_of_ones_own(place):
+    folder = place / "drive" / "MyDrive" / "my images" if ON_COLAB_ROW else place / "my images"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        tifffile.imwrite(folder / f"cell {number}.tif", make_image("spots", number, shape=(90, 120))[0])
+    wanted = TINY | {"images": str(folder), "run": "bäcteria", "dtype": "input"}
+    shown = outputs(run_notebook("1", wanted, place / "executed.ipynb", timeout=600))
+    assert "You gave no clean images" in shown
+    results = sorted(place.rglob("denoised/*.tif"))
+    assert [p.name for p in results] == ["cell 0.tif", "cell 1.tif", "cell 2.tif"]
+    assert tifffile.imread(results[0]).dtype == "uint16"
+    assert ("Copying from Drive" in shown) == ON_COLAB_ROW
+
+
+@pytest.mark.notebook
+def test_a_mistake_is_explained_in_a_plain_box_and_stops_run_all(place):
+    (place / "empty").mkdir()
+    with pytest.raises(UserError, match="is empty"):
+        run_notebook("1", {"images": str(place / "empty")}, place / "executed.ipynb", timeout=600)
+    shown = outputs(place / "executed.ipynb")
+    assert "is empty. Put your images" in shown
+    assert "Traceback" not in shown
+    assert not list(place.rglob("run.json"))

@@ -1,0 +1,172 @@
+"""The training loop: planned, watched, stopped without loss, and the same each time."""
+
+import numpy as np
+import pytest
+
+from n2seg_utils.learning import device
+from n2seg_utils.learning.networks import unet
+from n2seg_utils.learning.noise2void import Noise2VoidTraining
+from n2seg_utils.learning.patches import PatchSampler
+from n2seg_utils.learning.training import Plan, Refill, Watcher, plan_for_minutes, train
+
+
+def noisy_images(count=3, side=64):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side] / 6
+    clean = np.sin(y) * np.cos(x)
+    return [(clean + rng.normal(0, 0.5, clean.shape))[..., None].astype("float32") for _ in range(count)]
+
+
+def training(seed=1, images=None, **network):
+    images = images or noisy_images()
+    device.seed_weights(seed)
+    common = {"patch_size": 32, "batch_size": 4, "seed": seed}
+    patches = PatchSampler(images[:-1], **common)
+    validation = PatchSampler(images[-1:], augment=False, stream=1, **common)
+    return Noise2VoidTraining(unet(1, width=4, depth=1, **network), patches, validation, seed, 8.0, 5)
+
+
+def test_the_loss_falls_to_the_level_of_the_noise():
+    model = training()
+    outcome = train(model, Plan(epochs=30, steps_per_epoch=8, learning_rate=0.01))
+    losses = [row["val_loss"] for row in outcome.history]
+    assert outcome.stopped == "finished"
+    # Signal and noise have a variance of 0.25 each: the signal can be guessed, the noise cannot.
+    assert losses[0] > 0.4
+    assert 0.22 < losses[-1] < 0.32
+
+
+def test_same_seed_and_steps_give_the_same_weights_and_history():
+    runs = []
+    for _ in range(2):
+        model = training()
+        outcome = train(model, Plan(2, 5, 0.01))
+        runs.append((model.network.get_weights(), [(r["loss"], r["val_loss"]) for r in outcome.history]))
+    for one, other in zip(*(weights for weights, _ in runs)):
+        np.testing.assert_array_equal(one, other)
+    assert runs[0][1] == runs[1][1]
+    other_seed = training(seed=2)
+    train(other_seed, Plan(2, 5, 0.01))
+    assert not np.allclose(other_seed.network.get_weights()[0], runs[0][0][0])
+
+
+def test_validation_looks_at_the_same_pixels_every_time():
+    model = training()
+    model.compile(jit_compile=False)
+    steps = np.arange(3, dtype="int32")
+    one, other = (model.evaluate(steps, batch_size=1, verbose=0) for _ in range(2))
+    assert one == other
+
+
+def test_the_best_weights_are_kept_even_when_training_gets_worse():
+    model = training()
+    spoil = {"after": 3}
+
+    def on_epoch(row, is_best):
+        kept.append((row["val_loss"], [w.copy() for w in model.network.get_weights()]))
+        if row["epoch"] == spoil["after"]:
+            model.network.set_weights([1.5 * w for w in model.network.get_weights()])
+
+    kept = []
+    outcome = train(model, Plan(5, 10, 0.01), on_epoch=on_epoch)
+    best = int(np.argmin([loss for loss, _ in kept]))
+    assert kept[3][0] > kept[2][0], "the training did get worse"
+    assert outcome.best_epoch == best + 1
+    for now, then in zip(model.network.get_weights(), kept[best][1]):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_an_interrupt_keeps_the_best_weights_and_is_no_error():
+    class Impatient(Watcher):
+        def step(self, step, plan, seconds):
+            if step == 23:
+                raise KeyboardInterrupt
+
+    model, seen = training(), []
+    outcome = train(
+        model, Plan(10, 10, 0.01), Impatient(), lambda row, is_best: seen.append(model.network.get_weights())
+    )
+    assert outcome.stopped == "interrupted"
+    assert [row["epoch"] for row in outcome.history] == [1, 2]
+    for now, then in zip(model.network.get_weights(), seen[outcome.best_epoch - 1]):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training_and_keeps_what_was_good():
+    model = training()
+
+    def on_epoch(row, is_best):
+        if row["epoch"] == 2:
+            model.network.set_weights([w * np.nan for w in model.network.get_weights()])
+
+    outcome = train(model, Plan(10, 5, 0.01), on_epoch=on_epoch)
+    assert outcome.stopped == "diverged"
+    assert len(outcome.history) == 2
+    assert all(np.isfinite(w).all() for w in model.network.get_weights())
+
+
+def test_the_learning_rate_falls_to_almost_nothing_over_exactly_the_planned_steps():
+    plan = Plan(epochs=10, steps_per_epoch=20, learning_rate=0.01)
+    rates = [row["learning_rate"] for row in train(training(), plan).history]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] > 0.0095
+    assert rates[-1] == pytest.approx(0.0001, rel=0.1)
+
+
+def test_planning_by_time_takes_nothing_away_from_the_training():
+    model = training()
+    before = model.network.get_weights()
+    plan = plan_for_minutes(model, 0.1, 0.01)
+    for one, other in zip(before, model.network.get_weights()):
+        np.testing.assert_array_equal(one, other)
+    assert plan.steps >= 30
+    assert plan.step_seconds > 0
+    # All the time is used: what the steps need is neither far above nor far below the wish.
+    assert 0.5 * 6 < plan.steps * plan.step_seconds <= 1.1 * 6 + 30 * plan.step_seconds
+
+
+def test_a_run_planned_by_time_equals_one_of_the_same_number_of_steps():
+    timed = training()
+    plan = plan_for_minutes(timed, 0.02, 0.01)
+    train(timed, plan)
+    counted = training()
+    train(counted, Plan(plan.epochs, plan.steps_per_epoch, 0.01))
+    for one, other in zip(timed.network.get_weights(), counted.network.get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_watcher_is_told_every_step_and_epoch():
+    class Witness(Watcher):
+        def __init__(self):
+            self.steps, self.epochs, self.pictures, self.ended = [], [], [], None
+
+        def step(self, step, plan, seconds):
+            self.steps.append(step)
+
+        def epoch(self, row, plan, preview):
+            self.epochs.append(row["epoch"])
+            self.pictures.append(preview())
+
+        def end(self, outcome):
+            self.ended = outcome
+
+    witness = Witness()
+    outcome = train(training(), Plan(3, 4, 0.01), witness, preview=lambda: {"noisy": 1})
+    assert witness.steps == list(range(1, 13))
+    assert witness.epochs == [1, 2, 3]
+    assert witness.pictures == [{"noisy": 1}] * 3
+    assert witness.ended is outcome
+
+
+def test_each_epoch_trains_on_other_blocks_when_not_all_images_fit_in_memory():
+    asked = []
+
+    class Stream:
+        def blocks(self, epoch):
+            asked.append(epoch)
+            return [np.full((64, 64, 1), epoch, "float32")] * 2
+
+    model = training()
+    train(model, Plan(3, 2, 0.01), callbacks=[Refill(Stream())])
+    assert asked == [1, 2]
+    assert np.unique(model.patches.pixels.numpy()).tolist() == [2.0]
