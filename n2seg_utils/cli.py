@@ -125,8 +125,7 @@ def _check(options):
             print(f"{image.path.name}: {image.describe()}, axes {image.axes}")
         if found.ok:
             print(f"{len(found.images)} images are fine to use")
-    if not found.ok:
-        raise UserError("\n".join(str(finding) for finding in found.findings if finding.severity == ERROR))
+    found.require_ok()
 
 
 def _train_denoise(options):

@@ -90,7 +90,7 @@ class Settings:
         for name in values:
             if name not in known:
                 near = difflib.get_close_matches(str(name), known, 1)
-                hint = f"did you mean '{near[0]}'?" if near else f"known settings: {', '.join(known)}"
+                hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
                 raise UserError(f"There is no setting '{name}': {hint}")
         return cls(**values)
 

@@ -358,7 +358,7 @@ def test_a_wrong_preset_is_explained(preset, said, monkeypatch):
 def test_forms_and_errors_show_in_a_real_kernel(tmp_path):
     """Displayed for real: the form as a widget, an error as a box instead of a traceback."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home").mkdir(exist_ok=True)
     cells = [
         "from n2seg_utils.ui import forms, boxes, runtime; from n2seg_utils import DenoiseSettings, UserError\n"
         "boxes.show_errors_plainly(); form = forms.ask(DenoiseSettings, 'training'); print(runtime.place())",
@@ -407,7 +407,7 @@ def test_the_viewer_shows_every_image_plane_and_contrast(stacks):
     box = browse(stacks)
     name, plane, contrast = controls(box)
     assert name.options == ("a_2", "a_10")
-    assert (plane.max, plane.layout.visibility) == (4, "visible")
+    assert (plane.max, plane.layout.display) == (4, None)
     seen = [picture(box)]
     assert seen[0].startswith(b"\x89PNG")
     plane.value = 3
@@ -416,7 +416,7 @@ def test_the_viewer_shows_every_image_plane_and_contrast(stacks):
     seen.append(picture(box))
     name.value = "a_10"
     seen.append(picture(box))
-    assert (plane.value, plane.max, plane.layout.visibility) == (0, 0, "hidden")
+    assert (plane.value, plane.max, plane.layout.display) == (0, 0, "none")
     assert len(set(seen)) == 4
     assert "a_10.tif: one image of 20 x 30, uint16" in words_in(box)
 

@@ -80,7 +80,7 @@ def test_notebooks_are_found_by_number_and_name():
 def place(tmp_path, monkeypatch):
     """A working folder as in Colab (with a stand-in for google.colab) or as on a local computer."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT)] + [str(ROOT / "tests" / "standins")] * ON_COLAB_ROW))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "standins" if ON_COLAB_ROW else ROOT))
     monkeypatch.setenv("N2SEG_DRIVE", str(tmp_path / "drive"))
     return tmp_path
 

@@ -367,14 +367,13 @@ def test_a_cell_that_is_run_too_early_says_which_comes_first(step):
         getattr(Denoising(), step)()
 
 
-def test_images_with_a_fault_are_explained_and_stop_the_cell(tmp_path, capsys):
+def test_images_with_a_fault_are_explained_and_stop_the_cell(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     (folder / "a.tif").write_text("no image")
     work = asked(images=folder)
-    with pytest.raises(UserError, match="need a change"):
+    with pytest.raises(UserError, match=r"a\.tif is not an image we can read, or is damaged. Save it again"):
         work.check_data()
-    assert "a.tif" in capsys.readouterr().out
 
 
 def test_elsewhere_the_results_are_named_instead_of_downloaded(trained, capsys):

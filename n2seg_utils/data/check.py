@@ -49,6 +49,11 @@ class Check:
         """Whether nothing must change first."""
         return not any(f.severity == ERROR for f in self.findings)
 
+    def require_ok(self):
+        """Raise a UserError that lists what must change first, if anything."""
+        if not self.ok:
+            raise UserError("\n".join(str(f) for f in self.findings if f.severity == ERROR))
+
     def to_dict(self):
         """For JSON: ok, findings, images."""
         images = [

@@ -25,7 +25,7 @@ def suggest(settings, images, gpu):
     smallest = min(images, key=lambda image: min(image.plane_shape[:2]))
     side = min(smallest.plane_shape[:2])
     patch = min(_PATCH, side // step * step)
-    reason = "shows enough surroundings" if patch == _PATCH else f"{smallest.path.name} is only {side} pixels wide"
+    reason = "it shows enough surroundings" if patch == _PATCH else f"{smallest.path.name} is only {side} pixels wide"
     megapixels = sum(image.planes * image.size["Y"] * image.size["X"] for image in images) / 1e6
     if gpu:
         minutes, why = (3.0 if megapixels < 50 else 6.0), "a GPU learns this in a few minutes"

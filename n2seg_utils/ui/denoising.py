@@ -47,10 +47,9 @@ class Denoising:
             self.images, self.truth = sample / "images", sample / "clean"
             say(f"You named no folder, so this is the <b>built-in sample</b>, made in {escape(str(sample))}.")
         found = data_check.check_images(self.images, self.truth, wanted.axes)
+        found.require_ok()
         for finding in found.findings:
             (say if finding.severity == data_check.NOTE else warn)(escape(str(finding)))
-        if not found.ok:
-            raise UserError("The images need a change before they can be used: see above")
         first = found.images[0]
         say(f"{len(found.images)} images; {escape(first.path.name)} is {escape(first.describe())}, axes {first.axes}.")
         planes = {i.path.name: i.plane(i.planes // 2)[..., 0] for i in found.images[:_SHOWN]}

@@ -64,7 +64,10 @@ class Form:
             rows.append(folded)
         last = self._last()
         if last:
-            button = widgets.Button(description="Use the values of my last run", layout=widgets.Layout(width="auto"))
+            button = widgets.Button(
+                description="Use the values of my last run",
+                layout=widgets.Layout(width="auto", align_self="flex-start"),
+            )
             button.on_click(lambda _: self._fill(last, section))
             rows.append(button)
         display(widgets.VBox(rows))
@@ -133,9 +136,9 @@ class Field:
         self.widget = self._widget()
         self.enter(value)
         self.message = widgets.HTML()
-        self.help = widgets.HTML(layout=widgets.Layout(margin="0 0 0 12px", max_width="480px"))
+        self.help = widgets.HTML(layout={"margin": "0 0 0 12px", "max_width": "480px"})
         self._explain(self.about.help)
-        label = widgets.HTML(f"<b>{escape(self.about.label)}</b>", layout=widgets.Layout(width="170px"))
+        label = widgets.HTML(f"<b>{escape(self.about.label)}</b>", layout=_fixed("170px"))
         self.row = widgets.VBox([widgets.HBox([label, self.widget, self.help]), self.message])
 
     @property
@@ -157,10 +160,10 @@ class Field:
     def _explain(self, words):
         unit = f" In {self.about.unit}." if self.about.unit else ""
         example = f" Example: {self.about.example}" if self.about.example else ""
-        self.help.value = f'<span style="color:#666;line-height:1.35">{escape(words + unit + example)}</span>'
+        self.help.value = f'<div style="color:#666;line-height:1.35">{escape(words + unit + example)}</div>'
 
     def _widget(self):
-        layout = widgets.Layout(width="300px")
+        layout = _fixed("300px")
         if self.about.choices:
             return widgets.Dropdown(options=list(self.about.choices), layout=layout)
         if isinstance(getattr(self.cls, self.name), bool):
@@ -183,3 +186,8 @@ def _preset():
         return dict(json.loads(text))
     except (TypeError, ValueError) as error:
         raise UserError(f'{PRESET} is not JSON: {text}. Write it like {{"epochs": 50}}') from error
+
+
+def _fixed(width):
+    """A layout that long help texts do not squeeze, so that the fields of a form stand in line."""
+    return {"width": width, "flex": f"0 0 {width}"}

@@ -33,11 +33,12 @@ class _Viewer:
     def __init__(self, versions, axes):
         self.axes, self.first = axes, next(iter(versions))
         self.files = {title: {stem(f): f for f in list_images(folder)} for title, folder in versions.items()}
-        wide = widgets.Layout(width="420px")
+        wide = {"width": "420px"}
+        slow = {"layout": wide, "continuous_update": False}  # draw once the slider stands still
         self.name = widgets.Dropdown(options=list(self.files[self.first]), description="Image", layout=wide)
-        self.plane = widgets.IntSlider(description="Plane", min=0, max=0, continuous_update=False, layout=wide)
+        self.plane = widgets.IntSlider(description="Plane", min=0, max=0, **slow)
         self.contrast = widgets.FloatRangeSlider(
-            value=(0.1, 99.9), min=0, max=100, step=0.1, description="Contrast %", continuous_update=False, layout=wide
+            value=(0.1, 99.9), min=0, max=100, step=0.1, description="Contrast %", **slow
         )
         self.picture = widgets.Image(format="png")
         self.note = widgets.HTML()
@@ -58,7 +59,7 @@ class _Viewer:
             self._apologise(error)
             return
         last = self.images[self.first].planes - 1
-        self.plane.layout.visibility = "visible" if last else "hidden"
+        self.plane.layout.display = None if last else "none"
         self.plane.max = last
         if self.plane.value:
             self.plane.value = 0  # draws
