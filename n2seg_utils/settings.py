@@ -105,7 +105,7 @@ class DenoiseSettings(Settings):
         "training",
         advanced=True,
         low=1,
-        high=100_000,
+        high=100_000_000,
     )
     batch_size: int = knob(
         16,

@@ -297,7 +297,6 @@ def test_training_needs_images_and_a_place(missing, refused, sample):
     assert f"Give --{missing}" in refused("train", "denoise", *arguments)
 
 
-@pytest.mark.xfail(strict=True, reason="suggestions.py proposes multiples of 2 for networks of depth 1")
 def test_a_patch_larger_than_the_image_is_refused_with_one_that_fits(refused, n2seg, tmp_path):
     write(tmp_path / "images" / "small.tif", noise(50, 70))
     said = refused("train", "denoise", "--images", "images", "--run", "run", *QUICK, "--set=patch_size=64")
@@ -358,10 +357,8 @@ def test_prediction_never_replaces_its_own_input(refused, trained, sample, tmp_p
     assert "nuclei_01.tif" in refused("predict", "--run", trained.run.path, "--images", "images", "--out", "images")
 
 
-def test_prediction_refuses_unfit_images(unfit, refused, n2seg, trained, request):
+def test_prediction_refuses_unfit_images(unfit, refused, n2seg, trained):
     what, folder, named = unfit
-    if what == "infinity":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="denoiser._display_range needs one finite pixel"))
     arguments = ["predict", "--run", trained.run.path, "--images", folder, "--out", "out"]
     if what in FINE_FOR_PREDICTION:
         assert "written to out" in n2seg(*arguments)
@@ -419,10 +416,8 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_run_folder_is_refused(what, refused, run_copy, sample, request):
+def test_a_damaged_run_folder_is_refused(what, refused, run_copy, sample):
     name, damage = DAMAGE[what]
-    if what in ("facts of another program", "facts without what is needed"):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="Denoiser.load trusts what run.json holds"))
     intact = (run_copy / name).read_bytes()
     (run_copy / name).write_bytes(damage(intact))
     assert (run_copy / name).read_bytes() != intact

@@ -222,19 +222,22 @@ def test_a_headless_run_in_colab_asks_nobody_for_permission(colab, monkeypatch):
 # Images are copied once
 
 
+def local(path):
+    """Where the copy of a Drive folder is."""
+    return Path(tempfile.gettempdir()) / "n2seg_inputs" / Path(path).relative_to(drive.MOUNT)
+
+
 def copies(work):
-    return {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in work.images.iterdir()}
+    files = local(work.images).iterdir()
+    return {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
 
 
 def test_images_are_copied_from_drive_once_with_progress(on_drive, shown, monkeypatch):
     monkeypatch.setattr("n2seg_utils.ui.progress._EVERY", 0)
     work = asked(images=on_drive / "images", truth=on_drive / "clean")
     work.check_data()
-    local = Path(tempfile.gettempdir())
-    assert local in work.images.parents
-    assert local in work.truth.parents
-    for copy, original in ((work.images, on_drive / "images"), (work.truth, on_drive / "clean")):
-        assert {f.name: f.read_bytes() for f in copy.iterdir()} == {
+    for original in (on_drive / "images", on_drive / "clean"):
+        assert {f.name: f.read_bytes() for f in local(original).iterdir()} == {
             f.name: f.read_bytes() for f in list_images(original)
         }
     said = [page for page in pages(shown) if page.startswith("Copying from Drive")]
@@ -259,7 +262,7 @@ def test_only_what_changed_on_drive_is_copied_again(on_drive):
     second = copies(work)
     assert set(second) == set(first) - {"nuclei_03.tif"}
     assert {name for name in second if second[name] != first[name]} == {"nuclei_02.tif"}
-    assert (work.images / "nuclei_02.tif").read_bytes() == changed.read_bytes()
+    assert (local(work.images) / "nuclei_02.tif").read_bytes() == changed.read_bytes()
 
 
 def test_a_copy_that_breaks_off_goes_on_where_it_stopped(on_drive, monkeypatch):
@@ -284,7 +287,7 @@ def test_a_copy_that_breaks_off_goes_on_where_it_stopped(on_drive, monkeypatch):
 def test_images_that_are_not_on_drive_stay_where_they_are(on_drive, sample):
     work = asked(images=sample / "images")
     work.check_data()
-    assert work.images == sample / "images"
+    assert work.images == str(sample / "images")
     assert list(Path(tempfile.gettempdir()).iterdir()) == []
 
 
@@ -310,6 +313,9 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     work.train()
     run = drive.HOME / "n2seg" / "mine"
     assert work.denoiser.run.path == run
+    assert work.denoiser.settings.images == str(on_drive / "images"), (
+        "where the images are, not where they were copied to"
+    )
     assert (run / "weights_best.h5").is_file()
 
     work.judge()
@@ -320,8 +326,8 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     work.ask_result()
     filled(work, dtype="input")
     work.predict()
-    assert [f.name for f in list_images(run / "denoised")] == [f"nuclei_0{i}.tif" for i in (1, 2, 3, 4)]
-    assert all(tifffile.imread(f).dtype == "uint16" for f in list_images(run / "denoised"))
+    assert [f.name for f in list_images(run / "denoised_like_input")] == [f"nuclei_0{i}.tif" for i in (1, 2, 3, 4)]
+    assert all(tifffile.imread(f).dtype == "uint16" for f in list_images(run / "denoised_like_input"))
     work.browse()
     work.report()
     assert (run / "report.html").is_file()

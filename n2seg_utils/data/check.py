@@ -34,7 +34,8 @@ class Finding:
     remedy: str = ""
 
     def __str__(self):
-        return " ".join(part for part in (f"{self.file}:" if self.file else "", self.message, self.remedy) if part)
+        name = f"{self.file}:" if self.file not in self.message else ""
+        return " ".join(part for part in (name, self.message, self.remedy) if part)
 
 
 @dataclass(frozen=True)

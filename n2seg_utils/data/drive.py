@@ -37,6 +37,7 @@ def bring(path, on_progress=None, cache=None):
     path = Path(path).expanduser()
     if not on_drive(path):
         return path
+    path = path.absolute()
     files = list_images(path)
     folder = path if path.is_dir() else path.parent
     local = Path(cache or Path(tempfile.gettempdir()) / "n2seg_inputs") / folder.relative_to(MOUNT)

@@ -165,7 +165,7 @@ def open_image(path, axes="auto"):
             shape, dtype, calibration = pixels.shape, pixels.dtype, Calibration()
             stated = "YXC" if pixels.ndim == 3 else "YX"
     if dtype.kind not in _KINDS or 0 in shape:
-        raise UserError(f"{path} holds {dtype} values of shape {shape}, not a grey or colour image. Save it as 8, 16 or 32 bit")
+        raise UserError(f"{path} holds {dtype} values of shape {shape}, which are no image. Save it as 8, 16 or 32 bit")
     if axes.lower() == "auto":
         axes, guessed = axis_rules.normalise(stated, shape, path)
     else:

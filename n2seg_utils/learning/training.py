@@ -85,17 +85,15 @@ def plan_for_minutes(training, minutes, learning_rate):
     validation = -time.perf_counter()
     _validate(training)
     validation += time.perf_counter()
-    limit, steps, spent = min(CALIBRATION_SECONDS, minutes * 6), 0, 0.0
-    while spent < limit:
-        count = max(2, steps)
-        spent -= time.perf_counter()
-        _run(training, count)
-        spent += time.perf_counter()
-        steps += count
+    watch, count = _Stopwatch(), 4
+    while sum(watch.seconds) < min(CALIBRATION_SECONDS, minutes * 6):
+        _run(training, count, watch)
+        count *= 2
     training.network.set_weights(weights)
+    pace = sum(watch.seconds) / len(watch.seconds)
     available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
-    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / (spent / steps)))
-    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, spent / steps)
+    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
+    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
 
 
 def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=()):
@@ -211,8 +209,25 @@ class _Bookkeeper(keras.callbacks.Callback):
         return self.outcome
 
 
-def _run(training, steps):
-    training.fit(np.arange(steps, dtype="int32"), batch_size=1, shuffle=False, verbose=0)
+class _Stopwatch(keras.callbacks.Callback):
+    """Times each step but the first of a ``fit``, which carries what starting costs."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds, self.last = [], None
+
+    def on_train_begin(self, logs=None):
+        self.last = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.perf_counter()
+        if self.last is not None:
+            self.seconds.append(now - self.last)
+        self.last = now
+
+
+def _run(training, steps, *callbacks):
+    training.fit(np.arange(steps, dtype="int32"), batch_size=1, shuffle=False, verbose=0, callbacks=list(callbacks))
 
 
 def _validate(training):

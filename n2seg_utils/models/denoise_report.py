@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..data.files import list_images, pair_by_name
+from ..data import drive
+from ..data.files import list_images, pair_by_name, stem
 from ..data.images import open_image
 from ..quality import plots, qc
 from ..quality.report import write_report
@@ -26,18 +27,19 @@ def judge_denoiser(denoiser, on_progress=None):
     settings = denoiser.settings
     if not settings.truth:
         return None
-    pairs, _ = pair_by_name(list_images(settings.images), list_images(settings.truth))
+    images, truth = drive.bring(settings.images), drive.bring(settings.truth)
+    pairs, _ = pair_by_name(list_images(images), list_images(truth))
     quality = denoiser.run.path / "quality"
     for number, (noisy, _) in enumerate(pairs):
-        target = quality / "denoised" / f"{noisy.stem}.tif"
+        target = quality / "denoised" / f"{stem(noisy)}.tif"
         if not target.exists():
             denoiser.predict_file(open_image(noisy, settings.axes), target)
         if on_progress:
             on_progress((number + 1) / len(pairs) / 2, noisy.name)
     scores = qc.judge(
         quality / "denoised",
-        settings.truth,
-        settings.images,
+        truth,
+        images,
         None if (quality / "metrics.csv").exists() else quality,
         settings.axes,
         on_progress and (lambda share, name: on_progress(0.5 + share / 2, name)),
@@ -49,14 +51,14 @@ def judge_denoiser(denoiser, on_progress=None):
 def example_figure(denoiser, number=0):
     """Noisy and denoised, and the truth if there is one, with scores: one image side by side."""
     settings = denoiser.settings
-    files = list_images(settings.images)
+    files = list_images(drive.bring(settings.images))
     noisy = files[number % len(files)]
     image = open_image(noisy, settings.axes)
     middle = image.planes // 2
     plane = np.asarray(image.plane(middle), "float32")
     scale = denoiser.normalisation.for_image(image)
     planes = {"noisy": plane[..., 0], "denoised": denoiser.predict_pixels(plane, scale)[..., 0]}
-    partner = pair_by_name([noisy], list_images(settings.truth))[0] if settings.truth else []
+    partner = pair_by_name([noisy], list_images(drive.bring(settings.truth)))[0] if settings.truth else []
     if not partner:
         return plots.side_by_side(planes)
     planes["truth"] = np.asarray(open_image(partner[0][1], settings.axes).plane(middle)[..., 0], "float32")

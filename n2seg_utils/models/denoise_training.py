@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
+from ..data import drive, pixels
 from ..data import normalisation as scaling
-from ..data import pixels
 from ..data.images import open_images
 from ..data.split import split
 from ..errors import UserError
@@ -42,7 +42,7 @@ def train_denoiser(settings, watcher=None):
         When images, settings or the run folder need a change; before anything is trained.
     """
     settings.check()
-    images = open_images(settings.images, settings.axes)
+    images = open_images(drive.bring(settings.images), settings.axes)
     settings = settle(settings, images, device.has_gpu())
     normalisation = scaling.fit(images, settings.normalisation)
     settings = settings.replace(normalisation=normalisation.kind)

@@ -40,16 +40,18 @@ class Denoiser:
             If it is not one, or its weights are damaged.
         """
         run = RunFolder(run).require()
-        settings = DenoiseSettings.load(run / "settings.yaml")
+        settings = DenoiseSettings.load(run / "settings.yaml").check()
         facts = run.facts()
-        network = build_network(settings, facts["channels"])
+        try:
+            channels, normalisation = int(facts["channels"]), Normalisation(**facts["normalisation"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise run.damaged("run.json") from error
+        network = build_network(settings, channels)
         try:
             network.load_weights(str(run / "weights_best.h5"))
         except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{run / 'weights_best.h5'} is damaged or of another network. Restore it from a copy"
-            ) from error
-        return cls(network, settings, Normalisation(**facts["normalisation"]), run)
+            raise run.damaged("weights_best.h5") from error
+        return cls(network, settings, normalisation, run)
 
     def predict_pixels(self, values, scale=None):
         """Denoise an array (Y, X, C); grey values in and out, float32."""
@@ -162,7 +164,8 @@ def build_network(settings, channels):
 def _display_range(image):
     """Grey values between which Fiji should show a result: nearly all of the middle plane's."""
     plane = np.asarray(image.plane(image.planes // 2)[::4, ::4], "float32")
-    low, high = np.percentile(plane[np.isfinite(plane)], (0.1, 99.9))
+    finite = plane[np.isfinite(plane)]
+    low, high = np.percentile(finite, (0.1, 99.9)) if finite.size else (0, 0)
     return (low, high) if high > low else None
 
 

@@ -30,6 +30,13 @@ class RunFolder:
     def __fspath__(self):
         return str(self.path)
 
+    def __str__(self):
+        return str(self.path)
+
+    def damaged(self, name):
+        """The UserError for a file of the run that cannot be understood."""
+        return UserError(f"{self / name} is damaged, or not of this run. Restore it from a copy")
+
     def __truediv__(self, name):
         return self.path / name
 
@@ -83,7 +90,7 @@ class RunFolder:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise UserError(f"Cannot read {self / 'run.json'}: it is damaged. Restore it from a copy") from error
+            raise self.damaged("run.json") from error
 
     def finish(self, status, **facts):
         """Write down how the run ended."""
@@ -106,7 +113,7 @@ class RunFolder:
                     {k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in csv.DictReader(file)
                 ]
         except (OSError, ValueError) as error:
-            raise UserError(f"Cannot read {self / 'history.csv'}: {error}. Restore it from a copy") from error
+            raise self.damaged("history.csv") from error
 
     def require(self):
         """Raise a UserError unless this is the folder of a run that can be used."""

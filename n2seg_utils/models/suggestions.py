@@ -21,7 +21,7 @@ def suggest(settings, images, gpu):
     dict
         name -> (value, reason), for what can be chosen from the data; whether or not the user chose otherwise.
     """
-    step = 2**settings.network_depth
+    step = patch_step(settings)
     smallest = min(images, key=lambda image: min(image.plane_shape[:2]))
     side = min(smallest.plane_shape[:2])
     patch = min(_PATCH, side // step * step)
@@ -36,6 +36,11 @@ def suggest(settings, images, gpu):
     return {"patch_size": (patch, reason), "minutes": (minutes, why)}
 
 
+def patch_step(settings):
+    """What a patch size must be a multiple of: poolings of the network, and at least what the setting asks for."""
+    return max(settings.knobs()["patch_size"].multiple, 2**settings.network_depth)
+
+
 def settle(settings, images, gpu):
     """The settings with every open value chosen, checked against the images.
 
@@ -48,11 +53,11 @@ def settle(settings, images, gpu):
     open_values = {name: value for name, (value, _) in suggested.items() if getattr(settings, name) is None}
     smallest = min(images, key=lambda image: min(image.plane_shape[:2]))
     side = min(smallest.plane_shape[:2])
-    works = suggested["patch_size"][0]
-    if works < _SMALLEST_PATCH:
+    works, needed = suggested["patch_size"][0], max(_SMALLEST_PATCH, patch_step(settings))
+    if side < needed:
         raise UserError(
-            f"{smallest.path} is only {smallest.size['X']} x {smallest.size['Y']} pixels; at least {_SMALLEST_PATCH} "
-            "each way are needed. Remove it, or use a larger image"
+            f"{smallest.path} is only {smallest.size['X']} x {smallest.size['Y']} pixels; at least {needed} each way "
+            f"are needed with network_depth {settings.network_depth}. Remove it, or use a larger image"
         )
     if settings.patch_size and settings.patch_size > side:
         raise UserError(

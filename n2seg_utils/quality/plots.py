@@ -30,7 +30,8 @@ def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), s
     """
     low, high = np.percentile(planes[reference or next(iter(planes))], percentiles)
     shape = next(iter(planes.values())).shape
-    figure = Figure(figsize=(size * len(planes), size * min(1.5, shape[0] / shape[1]) + (0.7 if scores else 0.4)), layout="constrained")
+    height = size * min(1.5, shape[0] / shape[1]) + (0.7 if scores else 0.4)
+    figure = Figure(figsize=(size * len(planes), height), layout="constrained")
     for axis, (title, plane) in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes.items()):
         axis.imshow(thumbnail(plane), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
         axis.set_title(title, color=_INK)

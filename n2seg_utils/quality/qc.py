@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.files import list_images, make_folder, pair_by_name, require_absent, write_text
+from ..data.files import list_images, pair_by_name, require_absent, stem, write_text
 from ..data.images import open_image
 from ..data.normalisation import require_finite
 from ..errors import UserError
@@ -55,8 +55,8 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
         )
     raws = dict(pair_by_name([p for p, _ in pairs], list_images(raw))[0]) if raw else {}
     if out is not None:
-        require_absent([Path(out) / "metrics.csv", Path(out) / "summary.json"])
-        make_folder(out)
+        pictures = [f"{stem(p)}.png" for p, _ in pairs]
+        require_absent([Path(out) / name for name in ("metrics.csv", "summary.json", *pictures)])
     per_image = []
     for number, (predicted, true) in enumerate(pairs):
         per_image.append(_score(predicted, true, raws.get(predicted), axes))
@@ -68,7 +68,7 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
         write_text(Path(out) / "summary.json", json.dumps(_for_json(summary), indent=2, ensure_ascii=False))
         for name in _worth_seeing(per_image, figures):
             predicted, true = next(p for p in pairs if p[0].name == name)
-            plots.save(comparison(predicted, true, raws.get(predicted), axes), Path(out) / f"{predicted.stem}.png")
+            plots.save(comparison(predicted, true, raws.get(predicted), axes), Path(out) / f"{stem(predicted)}.png")
     return summary
 
 

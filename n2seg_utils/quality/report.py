@@ -54,7 +54,7 @@ def _figure(caption, figure):
 
 
 def _score_table(scores):
-    rows = [("", "noisy", "denoised", "gain")]
+    rows = [("", "noisy", "denoised", "change")]
     for name, unit, digits in (("ssim", "", 3), ("nrmse", "", 4), ("psnr", " dB", 2)):
         found = scores[name]
         values = [found["raw"], found["prediction"], found["gain"]]

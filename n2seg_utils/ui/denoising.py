@@ -41,12 +41,12 @@ class Denoising:
         self._require("form", "section 2")
         wanted = self.form.settings()
         if wanted.images:
-            self.images, self.truth = self._fetch(wanted.images), self._fetch(wanted.truth)
+            self.images, self.truth = wanted.images, wanted.truth
         else:
             sample = sample_folder(Path.cwd() / "n2seg_sample", "nuclei")
-            self.images, self.truth = sample / "images", sample / "clean"
+            self.images, self.truth = str(sample / "images"), str(sample / "clean")
             say(f"You named no folder, so this is the <b>built-in sample</b>, made in {escape(str(sample))}.")
-        found = data_check.check_images(self.images, self.truth, wanted.axes)
+        found = data_check.check_images(_fetch(self.images), _fetch(self.truth), wanted.axes)
         found.require_ok()
         for finding in found.findings:
             (say if finding.severity == data_check.NOTE else warn)(escape(str(finding)))
@@ -62,7 +62,7 @@ class Denoising:
         from ..models.suggestions import suggest
 
         self._require("images", "section 2")
-        images = open_images(self.images, self.form.settings().axes)
+        images = open_images(drive.bring(self.images), self.form.settings().axes)
         self.form = forms.ask(DenoiseSettings, "training", suggest(self.form.settings(), images, device.has_gpu()))
 
     def train(self):
@@ -79,7 +79,7 @@ class Denoising:
             say(
                 f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{run.path.name}</b>."
             )
-        settings = settings.replace(images=str(self.images), truth=str(self.truth or ""), run=str(run.path))
+        settings = settings.replace(images=self.images, truth=self.truth, run=str(run.path))
         self.form.remember()
         self.scores = self.results = None
         self.denoiser = train_denoiser(settings, progress.watcher())
@@ -114,13 +114,14 @@ class Denoising:
             Another folder than the one trained on.
         """
         self._require("denoiser", "section 4")
-        source = self._fetch(images) if images else self.images
-        folder = self.denoiser.run.path / ("denoised" if not images else f"denoised_{Path(images).name}")
+        source = _fetch(images or self.images)
+        dtype = self.form.settings().dtype
+        # Each kind of result has a folder of its own, so that finished files are never taken for another kind.
+        name = "_".join(["denoised", *([Path(images).name] if images else []), *(["like_input"] * (dtype == "input"))])
+        folder = self.denoiser.run.path / name
         self.results = (source, folder)
         update = progress.bar("Denoising")
-        files = self.denoiser.predict_folder(
-            source, folder, self.form.settings().dtype, on_progress=update, keep_existing=True
-        )
+        files = self.denoiser.predict_folder(source, folder, dtype, on_progress=update, keep_existing=True)
         update.close(f"{len(files)} images are in {folder}")
 
     def browse(self):
@@ -151,21 +152,21 @@ class Denoising:
         archive = Path(tempfile.mkdtemp()) / folder.name
         files.download(shutil.make_archive(str(archive), "zip", folder))
 
-    def _fetch(self, path):
-        if not path:
-            return None
-        if drive.on_drive(path) and not drive.HOME.exists():
-            runtime.mount_drive()
-        if not drive.on_drive(path):
-            return Path(path).expanduser()
-        update = progress.bar("Copying from Drive")
-        local = drive.bring(path, update)
-        update.close("your images are on the local disk")
-        return local
-
     def _require(self, what, where):
         if getattr(self, what) is None:
             raise UserError(f"This step needs an earlier one: run the cells of {where} first")
+
+
+def _fetch(path):
+    """The images of a folder on local disk: copied from Drive, with progress, if they are there."""
+    if not path or not drive.on_drive(path):
+        return path
+    if not drive.HOME.exists():
+        runtime.mount_drive()
+    update = progress.bar("Copying from Drive")
+    local = drive.bring(path, update)
+    update.close("your images are on the local disk")
+    return local
 
 
 def _scores_in_words(scores):
@@ -175,5 +176,5 @@ def _scores_in_words(scores):
         numbers = [found["raw"], found["prediction"], found["gain"]]
         cells = "".join(f"<td style='text-align:right;padding:0 1em'>{n:.{digits}f}</td>" for n in numbers)
         rows.append(f"<tr><td>{name.upper()} ({better} is better)</td>{cells}</tr>")
-    head = "<tr><th></th><th>noisy</th><th>denoised</th><th>gain</th></tr>"
+    head = "<tr><th></th><th>noisy</th><th>denoised</th><th>change</th></tr>"
     return f"Mean over {len(scores['per_image'])} images with truth:<table>{head}{''.join(rows)}</table>"
