@@ -1,0 +1,65 @@
+"""Real images for the benchmarks, as folders: what trains, what is judged, and the truth."""
+
+import csv
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the images of one data set are."""
+
+    train: Path
+    test: Path
+    truth: Path
+
+
+def source():
+    """The folder that N2SEG_TEST_DATA names."""
+    return Path(os.environ["N2SEG_TEST_DATA"])
+
+
+def fmd(kinds, work):
+    """Fluorescence Microscopy Denoising (Zhang et al., CVPR 2019); number 1 of each specimen is judged."""
+    found = Folders(work / "train", work / "test", source() / "fmd" / "clean")
+    for folder in (found.train, found.test):
+        folder.mkdir(parents=True)
+    for file in sorted((source() / "fmd" / "noisy").glob("*.tif")):
+        if file.name.split("_")[0] in kinds:
+            shutil.copy(file, found.test if file.stem.endswith("_1") else found.train)
+    return found
+
+
+def dsb2018(sigma, work, train=200, test=16):
+    """Nuclei of the Data Science Bowl 2018 (BBBC038), 256 x 256 pixels, with Gaussian noise added."""
+    found = Folders(work / "train", work / "test", work / "truth")
+    rng = np.random.default_rng(0)
+    with open(source() / "dsb2018" / "splits.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["h"] == row["w"] == "256"]
+    names = {
+        found.train: [row["name"] for row in rows if row["split"] == "train"][:train],
+        found.test: [row["name"] for row in rows if row["split"] != "train"][:test],
+    }
+    found.truth.mkdir(parents=True)
+    for folder, chosen in names.items():
+        folder.mkdir()
+        for name in chosen:
+            clean = tifffile.imread(source() / "dsb2018" / "images" / name).astype("float32")
+            noisy = clean + rng.normal(0, sigma, clean.shape)
+            tifffile.imwrite(folder / name, noisy.astype("float32"))
+            if folder == found.test:
+                tifffile.imwrite(found.truth / name, clean)
+    return found
+
+
+SETS = {
+    "dsb20": lambda work: dsb2018(20, work),
+    "confocal": lambda work: fmd(["Confocal"], work),
+    "twophoton": lambda work: fmd(["TwoPhoton"], work),
+    "fmd": lambda work: fmd(["Confocal", "TwoPhoton"], work),
+}

@@ -1,0 +1,64 @@
+"""What drawing patches and hiding pixels adds to a training step: pairs of runs, in turn, on the same network.
+
+python benchmarks/step_cost.py [--pairs 7] [--steps 40]
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+from keras import ops, optimizers
+
+from n2seg_utils.data.samples import make_image
+from n2seg_utils.learning import device
+from n2seg_utils.learning.networks import unet
+from n2seg_utils.learning.noise2void import Noise2VoidTraining
+from n2seg_utils.learning.patches import PatchSampler
+
+
+class BareTraining(Noise2VoidTraining):
+    """The same network, loss and batch, always the same patches: nothing is drawn."""
+
+    def call(self, step, training=False):
+        return self.network(self.fixed, training=training), self.fixed, self.hidden
+
+
+def main():
+    """Time the two in turn, print the ratio pair by pair."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=40)
+    options = parser.parse_args()
+    images = [make_image("nuclei", seed)[0][..., None].astype("float32") / 100 - 1 for seed in range(20)]
+    models = []
+    for kind in (Noise2VoidTraining, BareTraining):
+        patches = PatchSampler(images, 64, 16, seed=1)
+        model = kind(unet(1, narrow_decoder=True), patches, patches, 1, 8.0, 5)
+        model.fixed = ops.convert_to_tensor(np.stack([image[:64, :64] for image in images[:16]]))
+        model.hidden = ops.ones_like(model.fixed)
+        model.compile(optimizers.Adam(0.001), jit_compile=False)
+        _seconds(model, 3)
+        models.append(model)
+    ratios = {"wall": [], "processor": []}
+    for _ in range(options.pairs):
+        ours, bare = (_seconds(model, options.steps) for model in models)
+        for clock, mine, theirs in zip(ratios, ours, bare):
+            ratios[clock].append(mine / theirs)
+            both = f"whole step {1000 * mine:6.1f} ms, bare {1000 * theirs:6.1f} ms"
+            print(f"{clock:9} time: {both}, ratio {mine / theirs:.3f}", flush=True)
+    kind = "GPU" if device.has_gpu() else "CPU"
+    print(f"{kind}, {device.backend()}, patches 64, batch 16, depth 2, width 32")
+    for clock, found in ratios.items():
+        print(f"median ratio of {clock} times {statistics.median(found):.3f} ({min(found):.3f} to {max(found):.3f})")
+
+
+def _seconds(model, steps):
+    """Wall time and processor time of a step."""
+    begun = time.perf_counter(), time.process_time()
+    model.fit(np.arange(steps, dtype="int32"), batch_size=1, shuffle=False, verbose=0)
+    return (time.perf_counter() - begun[0]) / steps, (time.process_time() - begun[1]) / steps
+
+
+if __name__ == "__main__":
+    main()
