@@ -125,7 +125,7 @@ def test_the_users_axes_win_over_the_files(tmp_path):
     "kind", ["imagej", "ome", "ome-zlib", "plain", "plain-lzw", "plain-big-endian", "plain-bigtiff"]
 )
 def test_every_stack_is_read_plane_by_plane_as_it_was_written(tmp_path, axes, kind):
-    values = pixels(*(dict(T=2, Z=3, C=4, Y=24, X=30)[a] for a in axes))
+    values = pixels(*({"T": 2, "Z": 3, "C": 4, "Y": 24, "X": 30}[a] for a in axes))
     options = {
         "imagej": {"imagej": True},
         "ome": {"ome": True},
@@ -175,7 +175,7 @@ def test_a_colour_movie_keeps_its_frames_and_its_colours(tmp_path, compression):
 
 
 def test_tiled_tiffs_are_read(tmp_path):
-    values = pixels(3, 100, 90)
+    values = pixels(5, 100, 90)
     image = open_image(tiff(tmp_path / "a.tif", values, tile=(32, 32), metadata={"axes": "TYX"}))
     np.testing.assert_array_equal(all_planes(image)[:, 0, ..., 0], values)
 
@@ -236,7 +236,8 @@ def test_a_single_label_is_a_name_and_not_its_letters(tmp_path):
 def test_an_ome_tiff_tells_its_scale_and_time_in_seconds(tmp_path):
     about = {
         "axes": "TCYX", "PhysicalSizeX": 0.1, "PhysicalSizeY": 0.2, "PhysicalSizeXUnit": "nm",
-        "PhysicalSizeYUnit": "nm", "TimeIncrement": 250, "TimeIncrementUnit": "ms", "Channel": {"Name": ["Zellen", "b"]},
+        "PhysicalSizeYUnit": "nm", "TimeIncrement": 250, "TimeIncrementUnit": "ms",
+        "Channel": {"Name": ["Zellen", "b"]},
     }  # fmt: skip
     found = open_image(tiff(tmp_path / "a.ome.tif", pixels(4, 2, 24, 30), ome=True, metadata=about)).calibration
     assert found == Calibration({"X": 0.1, "Y": 0.2, "T": 0.25}, "nm", ("Zellen", "b"))
@@ -315,20 +316,20 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_a_truncated_tiff_is_named_with_a_remedy_and_never_taken_for_a_shorter_stack(tmp_path, way, kept):
     path = tiff(tmp_path / "cut.tif", pixels(6, 64, 80), **WAYS[way])
-    assert open_image(path).planes == 6
+    assert open_image(path).shape == (6, 64, 80)
     os.truncate(path, int(kept * path.stat().st_size))
     assert "damaged. Save it again as TIFF, or remove it" in refused(path)
 
 
 def test_a_stack_is_refused_wherever_it_was_cut(tmp_path):
-    path = tiff(tmp_path / "cut.tif", pixels(4, 16, 16), compression="zlib", metadata={"axes": "ZYX"})
+    path = tiff(tmp_path / "cut.tif", pixels(7, 16, 16), compression="zlib", metadata={"axes": "ZYX"})
     whole = path.read_bytes()
     with tifffile.TiffFile(path) as file:
         last = file.pages[-1]
         needed = max(last.offset, last.dataoffsets[-1] + last.databytecounts[-1])
     for size in range(0, needed, 7):
         path.write_bytes(whole[:size])
-        assert "Save it again" in refused(path)
+        assert "Save it again as TIFF" in refused(path)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg"])
@@ -338,7 +339,7 @@ def test_a_stack_is_refused_wherever_it_was_cut(tmp_path):
 )
 def test_what_only_has_the_name_of_an_image_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    assert "Save it again as TIFF, or remove it" in refused(tmp_path / name)
+    assert "remove it" in refused(tmp_path / name).lower()
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -372,7 +373,8 @@ def test_six_dimensions_are_too_many(tmp_path, axes):
 def test_an_acquisition_that_lacks_planes_is_refused_when_they_are_asked_for(tmp_path, compression):
     xml = (
         '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
-        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="30" SizeY="24" SizeC="1" SizeZ="1" SizeT="3">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="30" SizeY="24" SizeC="1" SizeZ="1" '
+        'SizeT="3">'
         '<Channel ID="Channel:0" SamplesPerPixel="1"/><TiffData IFD="0" FirstT="0" PlaneCount="1"/>'
         '<TiffData IFD="1" FirstT="2" PlaneCount="1"/></Pixels></Image></OME>'
     )
