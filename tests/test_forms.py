@@ -532,7 +532,7 @@ def test_a_notebook_shows_bar_curve_and_crop_and_says_how_it_ended(in_jupyter, s
     run_watcher(watcher())
     assert any(getattr(thing, "format", "") == "png" for thing in shown)
     words = boxes.plain(shown[-1].data)
-    assert "Training is finished. Best of 3 epochs: number 3." in words
+    assert "finished. Best of 3 epochs: number 3." in words
     assert any("epoch 3 of 3" in thing.data and "100 %" in thing.data for thing in shown if isinstance(thing.data, str))
 
 

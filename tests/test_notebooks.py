@@ -96,7 +96,7 @@ def test_run_all_with_nothing_filled_in_ends_in_a_report(place):
     executed = run_notebook("1", TINY, place / "executed.ipynb", timeout=600)
     shown = outputs(executed)
     assert "built-in sample" in shown
-    assert "Training is finished" in shown
+    assert "Training</b>: finished." in shown
     assert shown.count("image/png") >= 4
     [report] = place.rglob("report.html")
     assert report.stat().st_size > 50_000

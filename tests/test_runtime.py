@@ -337,7 +337,8 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     assert Path(archive).name == "mine.zip"
     assert drive.MOUNT not in Path(archive).parents, "packed on the local disk"
     with zipfile.ZipFile(archive) as packed:
-        assert {"weights_best.h5", "settings.yaml", "report.html", "denoised_like_input/nuclei_01.tif"} <= set(packed.namelist())
+        names = {"weights_best.h5", "settings.yaml", "report.html", "denoised_like_input/nuclei_01.tif"}
+        assert names <= set(packed.namelist())
 
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     filled(work, epochs=1)

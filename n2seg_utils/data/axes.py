@@ -78,6 +78,13 @@ def _require_area(shape, name):
         raise UserError(f"{name} has the shape {shape}, which is not an image. Remove it from the folder")
 
 
+def planes_first(pixels, axes):
+    """View an array with the order T, Z, Y, X, C of dimensions, adding those that are missing; nothing is copied."""
+    missing = [a for a in ORDER if a not in axes]
+    pixels = pixels[(...,) + (None,) * len(missing)]
+    return pixels.transpose([[*axes, *missing].index(a) for a in "TZYXC"])
+
+
 def _guess(shape, stated, name):
     """Y and X come last, or before three or four colour samples; what comes before them is time."""
     if len(shape) == 2:

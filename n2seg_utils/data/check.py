@@ -10,8 +10,10 @@ from .images import open_image
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 _SMALLEST = 16
+_TOO_SMALL_TO_SPLIT = 128  # two patches of the usual size
 _FEW_PIXELS = 200_000
 _SATURATED = 0.001
+_SAME_NAMES = "Give them the same names."
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,7 @@ def check_images(images, truth=None, axes="auto"):
             findings.append(Finding(ERROR, file.name, f"{error}."))
     if opened:
         findings += _together(opened)
-    if truth:
-        findings += _truth(files, truth)
+        findings += _truth(opened, truth, axes) if truth else []
     return Check(findings, opened)
 
 
@@ -150,21 +151,29 @@ def _together(images):
         yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
     if len(images) == 1 and first.planes == 1:
         yield Finding(NOTE, "", "There is one image: a strip of it will be kept out of training to watch the training.")
+    if len(images) == 1 and max(first.plane_shape[:2]) < _TOO_SMALL_TO_SPLIT:
+        yield Finding(
+            WARNING, first.path.name, "is too small to keep a part out of training.",
+            "The validation curve then shows pixels that were trained on. Add an image.",
+        )  # fmt: skip
 
 
-def _truth(files, truth):
+def _truth(images, truth, axes):
+    """Findings about the clean images."""
+    files = {image.path: image for image in images}
     try:
-        pairs, alone = pair_by_name(files, list_images(truth))
+        pairs, alone = pair_by_name(list(files), list_images(truth))
+        if not pairs:
+            example = images[0].path.name
+            yield Finding(ERROR, "", f"No clean image has the name of a noisy one, for example {example}.", _SAME_NAMES)
+        for noisy, clean in pairs:
+            one, other = files[noisy], open_image(clean, axes)
+            if (one.planes, one.plane_shape) != (other.planes, other.plane_shape):
+                words = f"is {other.describe()}, but its noisy partner is {one.describe()}."
+                yield Finding(ERROR, f"clean image {clean.name}", words, "Check that they belong together.")
     except UserError as error:
-        return [Finding(ERROR, "", f"{error}.")]
-    if not pairs:
-        return [
-            Finding(ERROR, "", f"No clean image has the name of a noisy one (for example {files[0].name}).",
-                    "Give them the same names.")
-        ]  # fmt: skip
-    if alone:
-        names = ", ".join(p.name for p in alone[:3])
-        return [
-            Finding(WARNING, "", f"{len(alone)} images have no clean partner ({names} ...).", "They are not judged.")
-        ]
-    return []
+        yield Finding(ERROR, "", f"{error}.")
+        return
+    if pairs and alone:
+        names = ", ".join(p.name for p in alone[:3]) + (" ..." if len(alone) > 3 else "")
+        yield Finding(WARNING, "", f"{len(alone)} images have no clean partner: {names}.", "They are not judged.")

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import UserError
-from .files import list_images, make_folder, require_space, whole_file
+from .files import list_images, make_folder, readable, require_space, whole_file
 
 MOUNT = Path(os.environ.get("N2SEG_DRIVE", "/content/drive"))
 HOME = MOUNT / "MyDrive"
@@ -42,8 +42,9 @@ def bring(path, on_progress=None, cache=None):
     folder = path if path.is_dir() else path.parent
     local = Path(cache or Path(tempfile.gettempdir()) / "n2seg_inputs") / folder.relative_to(MOUNT)
     make_folder(local)
-    sizes = [file.stat().st_size for file in files]
-    missing = [(f, s) for f, s in zip(files, sizes) if not _same(local / f.name, f)]
+    with readable(folder):
+        sizes = [file.stat().st_size for file in files]
+        missing = [(f, s) for f, s in zip(files, sizes) if not _same(local / f.name, f)]
     require_space(local, sum(size for _, size in missing))
     wanted = {file.name for file in files}
     for stale in local.iterdir():

@@ -5,6 +5,7 @@ import difflib
 import os
 import re
 import shutil
+import struct
 import uuid
 from pathlib import Path
 
@@ -113,6 +114,40 @@ def whole_file(path):
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path):
+    """Fill a folder under a temporary name and move what is in it to `path` when the block ends well."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    make_folder(temporary)
+    try:
+        yield temporary
+        make_folder(path)
+        for entry in temporary.iterdir():
+            try:
+                os.replace(entry, path / entry.name)
+            except OSError as error:
+                raise cannot_write(path / entry.name, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def readable(path):
+    """Turn the many ways in which reading a file fails into one sentence."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"Cannot read {path}: {reason}. Check that it is there and that you may read it") from error
+    except (ValueError, RuntimeError, IndexError, KeyError, TypeError, struct.error, ZeroDivisionError) as error:
+        raise UserError(
+            f"{path} is not an image we can read, or is damaged. Save it again as TIFF, or remove it"
+        ) from error
 
 
 def write_text(path, text):

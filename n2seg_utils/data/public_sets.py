@@ -7,7 +7,7 @@ import numpy as np
 import tifffile
 
 from ..errors import UserError
-from .files import require_absent, whole_file
+from .files import require_absent, whole_file, whole_folder
 
 # The subset of BBBC038 (Data Science Bowl 2018, CC0) that StarDist's authors published: 497 fluorescence images.
 _DSB2018 = {
@@ -36,7 +36,8 @@ def write_public_set(name, out):
     require_absent([out / "images", out / "masks"])
     try:
         if name == "dsb2018":
-            _write_dsb2018(out)
+            with whole_folder(out) as temporary:
+                _write_dsb2018(temporary)
         else:
             _write_scikit_image(name, out)
     except (OSError, ValueError, ConnectionError) as error:

@@ -4,7 +4,6 @@ Objects are drawn, blurred by the microscope and counted by a camera: photons ar
 noise, gain and offset turn electrons into grey values, which are whole numbers of 16 bit.
 """
 
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 
 from ..errors import UserError
-from .files import require_absent, whole_file
+from .files import require_absent, whole_file, whole_folder
 
 NAMES = ("nuclei", "spots", "nuclei3d", "spots3d")
 LEVELS = ("easy", "medium", "hard")
@@ -108,9 +107,8 @@ def sample_folder(out, name="nuclei"):
     """The built-in sample in a folder, made if it is not there yet; see :func:`write_sample`."""
     out = Path(out)
     if not out.exists():
-        # Made beside its place and moved there whole, so that an interrupt leaves nothing half made.
-        making = write_sample(name, out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}"))
-        making.rename(out)
+        with whole_folder(out) as temporary:
+            write_sample(name, temporary)
     return out
 
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import tifffile
 
-from .axes import ORDER
+from .axes import ORDER, planes_first
 from .files import require_space, whole_file
 
 # Types that ImageJ's own TIFF can hold; others are written as OME-TIFF.
@@ -59,9 +59,7 @@ class _Target:
     def __init__(self, path, shape, axes, dtype, depth):
         self.pixels = tifffile.memmap(path, mode="r+")
         self.dtype, self.depth = dtype, depth
-        missing = [a for a in ORDER if a not in axes]
-        order = [[*axes, *missing].index(a) for a in "TZYXC"]
-        self.view = self.pixels.reshape(shape + (1,) * len(missing)).transpose(order)
+        self.view = planes_first(self.pixels.reshape(shape), axes)
 
     def write(self, plane, rows, columns, values):
         t, z = divmod(plane, self.depth)

@@ -63,7 +63,7 @@ class Form:
             folded.set_title(0, "Advanced settings: the defaults are fine to begin with")
             rows.append(folded)
         last = self._last()
-        if last:
+        if last and len(fields) > 1:
             button = widgets.Button(
                 description="Use the values of my last run",
                 layout=widgets.Layout(width="auto", align_self="flex-start"),
@@ -138,7 +138,8 @@ class Field:
         self.message = widgets.HTML()
         self.help = widgets.HTML(layout={"margin": "0 0 0 12px", "max_width": "480px"})
         self._explain(self.about.help)
-        label = widgets.HTML(f"<b>{escape(self.about.label)}</b>", layout=_fixed("170px"))
+        unit = f" ({escape(self.about.unit)})" if self.about.unit else ""
+        label = widgets.HTML(f"<b>{escape(self.about.label)}</b>{unit}", layout=_fixed("190px"))
         self.row = widgets.VBox([widgets.HBox([label, self.widget, self.help]), self.message])
 
     @property
@@ -158,9 +159,8 @@ class Field:
         self._explain(f"{self.about.help} Suggested from your data: {value:g}, because {reason}.")
 
     def _explain(self, words):
-        unit = f" In {self.about.unit}." if self.about.unit else ""
         example = f" Example: {self.about.example}" if self.about.example else ""
-        self.help.value = f'<div style="color:#666;line-height:1.35">{escape(words + unit + example)}</div>'
+        self.help.value = f'<div style="color:#666;line-height:1.35">{escape(words + example)}</div>'
 
     def _widget(self):
         layout = _fixed("300px")

@@ -59,9 +59,9 @@ class NotebookWatcher(Watcher):
 
     def end(self, outcome):
         words = {
-            "finished": "Training is finished.",
-            "interrupted": "You stopped the training. The best weights so far are kept, and the next cells work.",
-            "diverged": "The training became unstable and was stopped; the best weights so far are kept. "
+            "finished": "finished.",
+            "interrupted": "stopped by you. The best weights so far are kept, and the next cells work.",
+            "diverged": "became unstable and was stopped; the best weights so far are kept. "
             "Try a smaller learning rate.",
         }[outcome.stopped]
         done = len(outcome.history)
