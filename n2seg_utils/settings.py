@@ -17,6 +17,13 @@ class DenoiseSettings(Settings):
         "data",
         example="/content/drive/MyDrive/my_images",
     )
+    sample: str = knob(
+        "nuclei",
+        "Sample",
+        "What to try when you name no folder: synthetic nuclei or spots, or real images, which are downloaded.",
+        "data",
+        choices=("nuclei", "spots", "human_mitosis", "dsb2018"),
+    )
     truth: str = knob(
         "",
         "Clean images (optional)",
@@ -60,6 +67,7 @@ class DenoiseSettings(Settings):
         "Brightness scaling",
         "Whether all images share one brightness scale ('dataset') or each has its own ('image').",
         "training",
+        advanced=True,
         choices=("auto", "dataset", "image"),
     )
     dtype: str = knob(

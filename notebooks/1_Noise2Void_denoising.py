@@ -38,6 +38,7 @@ if (checkout / "n2seg_utils").is_dir():
     source = str(checkout)
 if not all(map(importlib.util.find_spec, ("n2seg_utils", "n2v", "tensorflow"))):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+    importlib.invalidate_caches()
 
 # %% cellView="form"
 # @title Check the runtime

@@ -110,7 +110,9 @@ def draw_picture():
 
     with tempfile.TemporaryDirectory() as folder:
         sample = write_sample("nuclei", Path(folder) / "sample")
-        settings = DenoiseSettings(sample / "images", sample / "clean", run=Path(folder) / "run", minutes=2)
+        settings = DenoiseSettings(
+            images=sample / "images", truth=sample / "clean", run=Path(folder) / "run", minutes=2
+        )
         plots.save(example_figure(train_denoiser(settings), 2), ROOT / "docs" / "sample.png", dpi=80)
 
 

@@ -267,7 +267,7 @@ def test_training_refuses_unfit_images(unfit, refused, tmp_path):
     ("arguments", "named"),
     [
         (["--set", "epoch=5"], "did you mean 'epochs'"),
-        (["--set", "zzz=5"], "use one of images, truth"),
+        (["--set", "zzz=5"], "use one of images, sample"),
         (["--set", "epochs=many"], "epochs is 'many'"),
         (["--set", "epochs=0"], "use 1"),
         (["--set", "epochs=0", "--set", "dtype=half"], "dtype is 'half'"),

@@ -192,7 +192,7 @@ def test_after_refusing_drive_the_sample_works(colab, shown):
     work = asked()
     work.check_data()
     assert len(list_images(work.images)) == len(list_images(work.truth)) == 12
-    assert work.images == str(Path.cwd() / "n2seg_sample" / "images")
+    assert work.images == str(Path.cwd() / "n2seg_sample" / "nuclei" / "images")
 
 
 def test_images_on_a_drive_that_was_refused_are_asked_for_again(colab, capsys):

@@ -20,6 +20,7 @@ OPEN = ["minutes", "patch_size"]
 
 # A value that differs from the default, for every setting; texts that YAML is known to mangle.
 OTHER = {
+    "sample": "spots",
     "images": "/Eigene Bilder/Zellkörper – 細胞 #3: [neu], 'α' \"β\"",
     "truth": "- yes",
     "axes": "ZCYX",

@@ -41,7 +41,8 @@ def train_denoiser(settings, watcher=None):
     UserError
         When images, settings or the run folder need a change; before anything is trained.
     """
-    settings.check()
+    run = RunFolder(settings.check().run)
+    run.require_free()
     images = open_images(drive.bring(settings.images), settings.axes)
     settings = settle(settings, images, device.has_gpu())
     normalisation = scaling.fit(images, settings.normalisation)
@@ -53,15 +54,11 @@ def train_denoiser(settings, watcher=None):
     training = Noise2VoidTraining(
         network, *samplers, settings.seed, settings.masked_percent, settings.neighbourhood_radius
     )
-    run = RunFolder(settings.run)
     run.start(settings, _facts(settings, images, normalisation))
     run.write_table("split.csv", _split_rows(images, parts))
-    if settings.minutes:
-        plan = plan_for_minutes(training, settings.minutes, settings.learning_rate)
-        settings = settings.replace(epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
-        run.write_settings(settings)
-    else:
-        plan = Plan(settings.epochs, settings.steps_per_epoch, settings.learning_rate)
+    plan = _plan(training, settings, run)
+    settings = settings.replace(epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
+    run.write_settings(settings)
     run.note(steps=plan.steps, step_seconds=plan.step_seconds)
     n2v_format.save_config(run / "config.json", settings, normalisation, images[0].size["C"])
     denoiser = Denoiser(network, settings, normalisation, run)
@@ -77,11 +74,7 @@ def train_denoiser(settings, watcher=None):
     example = _example(images, parts, normalisation)
     outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks)
     if not outcome.history:
-        reason = "was stopped before its first epoch ended" if outcome.stopped == "interrupted" else "diverged at once"
-        run.finish(outcome.stopped)
-        raise UserError(
-            f"The training {reason}, so there is no model yet. Train again, with a smaller learning rate if need be"
-        )
+        raise _nothing_learned(run, outcome.stopped)
     run.finish(
         outcome.stopped,
         epochs_done=len(outcome.history),
@@ -89,6 +82,23 @@ def train_denoiser(settings, watcher=None):
         training_seconds=round(time.perf_counter() - started, 1),
     )
     return denoiser
+
+
+def _plan(training, settings, run):
+    """How many steps to take, from the settings or from how fast they are."""
+    if not settings.minutes:
+        return Plan(settings.epochs, settings.steps_per_epoch, settings.learning_rate)
+    try:
+        return plan_for_minutes(training, settings.minutes, settings.learning_rate)
+    except KeyboardInterrupt:
+        raise _nothing_learned(run, "interrupted") from None
+
+
+def _nothing_learned(run, stopped):
+    run.finish(stopped)
+    reason = {"interrupted": "was stopped before its first epoch ended", "diverged": "became unstable at once"}[stopped]
+    remedy = {"interrupted": "Train again", "diverged": "Train again with a smaller learning rate"}[stopped]
+    return UserError(f"The training {reason}, so there is no model yet. {remedy}")
 
 
 def _samplers(settings, images, parts, normalisation):

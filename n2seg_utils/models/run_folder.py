@@ -52,25 +52,17 @@ class RunFolder:
             run = RunFolder(base.with_name(f"{base.name}_{number}"))
         return run
 
-    def start(self, settings, facts):
-        """Claim the folder for a new run and write down its settings.
-
-        Parameters
-        ----------
-        settings : Settings
-        facts : dict
-            Goes into run.json.
-
-        Raises
-        ------
-        UserError
-            When something is in the folder already; nothing is ever overwritten.
-        """
+    def require_free(self):
+        """Raise a UserError with a free name if something is in the folder already: nothing is ever overwritten."""
         if self.taken():
             raise UserError(
                 f"{self.path} is not empty: it holds an earlier run or other files, and nothing is overwritten. "
                 f"Choose another run folder, for example {self.free_name().path}"
             )
+
+    def start(self, settings, facts):
+        """Claim the folder for a new run, and write down its settings and the first facts of run.json."""
+        self.require_free()
         make_folder(self.path)
         self.write_settings(settings)
         self.note(status="training", started=_now(), versions=versions(), **facts)

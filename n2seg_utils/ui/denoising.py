@@ -8,6 +8,7 @@ from pathlib import Path
 from ..data import check as data_check
 from ..data import drive
 from ..data.files import list_images
+from ..data.public_sets import DESCRIPTIONS, write_public_set
 from ..data.samples import sample_folder
 from ..errors import UserError
 from ..quality import plots
@@ -43,9 +44,7 @@ class Denoising:
         if wanted.images:
             self.images, self.truth = wanted.images, wanted.truth
         else:
-            sample = sample_folder(Path.cwd() / "n2seg_sample", "nuclei")
-            self.images, self.truth = str(sample / "images"), str(sample / "clean")
-            say(f"You named no folder, so this is the <b>built-in sample</b>, made in {escape(str(sample))}.")
+            self.images, self.truth = _sample(wanted.sample)
         found = data_check.check_images(_fetch(self.images), _fetch(self.truth), wanted.axes)
         found.require_ok()
         for finding in found.findings:
@@ -155,6 +154,20 @@ class Denoising:
     def _require(self, what, where):
         if getattr(self, what) is None:
             raise UserError(f"This step needs an earlier one: run the cells of {where} first")
+
+
+def _sample(name):
+    """The folders of noisy and of clean images (if there are any) of a sample, made or downloaded if need be."""
+    folder = Path.cwd() / "n2seg_sample" / name
+    if name in DESCRIPTIONS:
+        if not folder.exists():
+            say(f"Downloading {escape(DESCRIPTIONS[name])} ...")
+            write_public_set(name, folder)
+        say(f"You named no folder, so these are <b>{escape(DESCRIPTIONS[name])}</b>, in {escape(str(folder))}.")
+        return str(folder / "images"), ""
+    sample_folder(folder, name)
+    say(f"You named no folder, so this is the <b>built-in sample</b>, synthetic {name} in {escape(str(folder))}.")
+    return str(folder / "images"), str(folder / "clean")
 
 
 def _fetch(path):
