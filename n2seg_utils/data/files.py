@@ -9,7 +9,12 @@ import struct
 import uuid
 from pathlib import Path
 
+import tifffile
+
 from ..errors import UserError
+
+# What readers of images raise for files that are none, or broken.
+_UNREADABLE = (tifffile.TiffFileError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, struct.error)
 
 IMAGE_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 
@@ -144,7 +149,7 @@ def readable(path):
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read {path}: {reason}. Check that it is there and that you may read it") from error
-    except (ValueError, RuntimeError, IndexError, KeyError, TypeError, struct.error, ZeroDivisionError) as error:
+    except _UNREADABLE as error:
         raise UserError(
             f"{path} is not an image we can read, or is damaged. Save it again as TIFF, or remove it"
         ) from error
