@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,6 +163,38 @@ def test_images_of_different_brightness_are_scaled_each_by_itself(tmp_path):
     dim, bright = (tifffile.imread(p) for p in model.predict_folder(tmp_path, tmp_path / "out"))
     assert dim.mean() == pytest.approx(tifffile.imread(tmp_path / "0.tif").mean(), rel=0.2)
     assert bright.mean() == pytest.approx(tifffile.imread(tmp_path / "1.tif").mean(), rel=0.2)
+
+
+def test_a_blank_image_among_those_to_denoise_stops_nothing(sample, tmp_path):
+    model = train_denoiser(settings(sample / "images", tmp_path / "run", normalisation="image"))
+    (tmp_path / "new").mkdir()
+    tifffile.imwrite(tmp_path / "new" / "a_blank.tif", np.full((60, 60), 7, "uint16"))
+    tifffile.imwrite(tmp_path / "new" / "b_cells.tif", make_image("nuclei")[0])
+    blank, _ = (tifffile.imread(p) for p in model.predict_folder(tmp_path / "new", tmp_path / "out"))
+    assert np.isfinite(blank).all()
+    assert np.abs(blank - 7).max() < 2
+
+
+def test_results_on_drive_are_made_locally_and_arrive_whole(trained, sample, tmp_path, monkeypatch):
+    from n2seg_utils.data import drive
+
+    monkeypatch.setattr(drive, "MOUNT", tmp_path / "drive")
+    monkeypatch.setattr(tifffile, "memmap", not_below(tmp_path / "drive", tifffile.memmap))
+    files = trained.predict_folder(sample / "images", tmp_path / "drive" / "MyDrive" / "out")
+    assert sorted(p.name for p in files[0].parent.iterdir()) == [p.name for p in files]
+    here = trained.predict_folder(sample / "images", tmp_path / "here")
+    assert [p.read_bytes() for p in files] == [p.read_bytes() for p in here]
+
+
+def not_below(folder, function):
+    """A function that refuses files below a folder, as Drive refuses to be mapped into memory."""
+
+    def refuse(path, *more, **options):
+        if folder in Path(path).parents:
+            raise OSError(19, "No such device")
+        return function(path, *more, **options)
+
+    return refuse
 
 
 def test_every_channel_is_denoised_from_itself(tmp_path):

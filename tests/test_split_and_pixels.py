@@ -154,7 +154,7 @@ def test_a_dead_channel_is_left_as_it_is(tmp_path):
 
 def test_a_constant_image_cannot_be_scaled_and_is_named(tmp_path):
     with pytest.raises(UserError, match=r"All pixels of .*flat\.tif are equal \(42\)\. Remove it"):
-        scaling.statistics(image(tmp_path / "flat.tif", np.full((50, 60), 42, "uint8")))
+        scaling.fit([image(tmp_path / "flat.tif", np.full((50, 60), 42, "uint8"))], "auto")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

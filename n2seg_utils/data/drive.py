@@ -1,5 +1,6 @@
 """Google Drive as a folder: slow and flaky with many small files, so inputs are copied to local disk once."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -15,6 +16,24 @@ HOME = MOUNT / "MyDrive"
 def on_drive(path):
     """Whether a path lies on Google Drive."""
     return MOUNT in Path(path).expanduser().absolute().parents
+
+
+@contextlib.contextmanager
+def local_file(path):
+    """A file to write to by mapping it into memory, which Drive cannot do: a local one that is copied there at the end.
+
+    Yields
+    ------
+    Path
+        `path` itself if it is not on Drive.
+    """
+    if not on_drive(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / path.name
+        yield local
+        shutil.copyfile(local, path)
 
 
 def bring(path, on_progress=None, cache=None):

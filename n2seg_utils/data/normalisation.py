@@ -28,7 +28,10 @@ class Normalisation:
 
     def for_image(self, image):
         """The scaling to use for one ImageFile."""
-        return self if self.kind == "dataset" else Normalisation("dataset", *statistics(image))
+        if self.kind == "dataset":
+            return self
+        mean, std = statistics(image)
+        return Normalisation("dataset", mean, _divisible(std))
 
     def apply(self, pixels):
         """Grey values (..., C) -> what the network sees, float32."""
@@ -47,7 +50,7 @@ def statistics(image):
     Raises
     ------
     UserError
-        If all pixels are equal, or one is not a number.
+        If a pixel is not a number.
     """
     step = max(1, image.planes // 16)
     chosen = range(0, image.planes, step)
@@ -56,11 +59,7 @@ def statistics(image):
     values = np.concatenate([np.asarray(image.plane(i)[::stride, ::stride]).reshape(-1, channels) for i in chosen])
     values = values.astype("float64")
     require_finite(values, image.path)
-    std = values.std(axis=0)
-    if not std.any():
-        raise UserError(f"All pixels of {image.path} are equal ({values.flat[0]:g}). Remove it from the folder")
-    # A dead channel beside living ones is kept, unscaled.
-    return tuple(values.mean(axis=0).tolist()), tuple(np.where(std > 0, std, 1.0).tolist())
+    return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
 
 
 def fit(images, kind):
@@ -75,15 +74,29 @@ def fit(images, kind):
     Returns
     -------
     Normalisation
+
+    Raises
+    ------
+    UserError
+        If all pixels of an image are equal: nothing can be learned from it.
     """
     found = [statistics(image) for image in images]
+    for image, (mean, std) in zip(images, found):
+        if not any(std):
+            raise UserError(f"All pixels of {image.path} are equal ({mean[0]:g}). Remove it from the folder")
     means, stds = np.array([m for m, _ in found]), np.array([s for _, s in found])
     pixels = np.array([float(np.prod(image.shape, dtype="int64")) for image in images])
     if kind == "auto":
-        kind = "image" if (stds.max(axis=0) > _SPREAD * stds.min(axis=0)).any() else "dataset"
+        least = np.where(stds > 0, stds, np.inf).min(axis=0)  # a channel that is dead in one image says nothing
+        kind = "image" if (stds.max(axis=0) > _SPREAD * least).any() else "dataset"
     mean = np.average(means, axis=0, weights=pixels)
     variance = np.average(stds**2 + (means - mean) ** 2, axis=0, weights=pixels)
-    return Normalisation(kind, tuple(mean.tolist()), tuple(np.sqrt(variance).tolist()))
+    return Normalisation(kind, tuple(mean.tolist()), _divisible(np.sqrt(variance).tolist()))
+
+
+def _divisible(std):
+    """A channel without contrast is left unscaled."""
+    return tuple(s if s > 0 else 1.0 for s in std)
 
 
 def require_finite(values, path):

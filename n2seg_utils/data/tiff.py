@@ -44,7 +44,11 @@ def open_planes(path, axes):
             return _Pages(tiff, axes)
         with tiff:
             dtype = series.dtype.newbyteorder(tiff.byteorder)
-            return planes_first(np.memmap(path, dtype, "r", series.dataoffset, series.shape), axes)
+            try:
+                pixels = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
+            except OSError:  # some network drives cannot map files
+                pixels = series.asarray()
+            return planes_first(pixels, axes)
 
 
 class _Pages:

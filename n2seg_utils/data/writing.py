@@ -7,6 +7,7 @@ import numpy as np
 import tifffile
 
 from .axes import ORDER, planes_first
+from .drive import local_file
 from .files import require_space, whole_file
 
 # Types that ImageJ's own TIFF can hold; others are written as OME-TIFF.
@@ -46,11 +47,12 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
     nbytes = int(np.prod(shape, dtype="int64")) * dtype.itemsize
     with whole_file(path) as temporary:
         require_space(temporary.parent, nbytes)
-        options = _options(like.calibration, axes, dtype, nbytes, display)
-        tifffile.memmap(temporary, shape=shape, dtype=dtype, **options)
-        _reserve(temporary)
-        with contextlib.closing(_Target(temporary, shape, axes, dtype, size["Z"])) as target:
-            yield target.write
+        with local_file(temporary) as local:
+            options = _options(like.calibration, axes, dtype, nbytes, display)
+            tifffile.memmap(local, shape=shape, dtype=dtype, **options)
+            _reserve(local)
+            with contextlib.closing(_Target(local, shape, axes, dtype, size["Z"])) as target:
+                yield target.write
 
 
 class _Target:

@@ -19,6 +19,7 @@ from .run_folder import RunFolder
 from .suggestions import settle
 
 _MEMORY_SHARE = 0.25  # of the free memory, for training pixels
+_LARGEST_POOL = 8_000_000_000  # bytes: positions in the pool of pixels are 32 bit
 _BLOCK = 512
 
 
@@ -103,7 +104,7 @@ def _nothing_learned(run, stopped):
 
 def _samplers(settings, images, parts, normalisation):
     """Patch sources of training and validation; callbacks that bring in new pixels when not all fit in memory."""
-    budget = _MEMORY_SHARE * device.free_memory()
+    budget = min(_MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
     common = {"patch_size": settings.patch_size, "batch_size": settings.batch_size, "seed": settings.seed}
     callbacks, planes = [], {}
     for use in ("train", "validate"):
