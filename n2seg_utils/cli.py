@@ -64,7 +64,7 @@ def _parser():
     predict.add_argument("--images", required=True)
     predict.add_argument("--out", required=True)
     predict.add_argument("--tile", default="auto", help="side of the tiles in pixels, or auto")
-    predict.add_argument("--dtype", default="float32", choices=("float32", "input"))
+    predict.add_argument("--dtype", choices=("float32", "input"), help="type of the results; default: as in the run")
 
     qc = _add(commands, "qc", _qc, "score restored images against the truth")
     qc.add_argument("--prediction", required=True)
@@ -95,6 +95,7 @@ def _at_least(smallest):
             raise argparse.ArgumentTypeError(f"it is {text}, but must be at least {smallest}")
         return int(text)
 
+    whole_number.__name__ = "whole number"
     return whole_number
 
 
@@ -138,11 +139,13 @@ def _train_denoise(options):
         if not values.get(name):
             raise UserError(f"Give --{name}, or '{name}' in the settings file")
     _quiet()
+    from .models.denoise_report import judge_denoiser, write_denoise_report
     from .models.denoise_training import train_denoiser
     from .ui.progress import TextWatcher
 
     denoiser = train_denoiser(settings, TextWatcher())
-    print(f"The model is in {denoiser.run.path}")
+    report = write_denoise_report(denoiser, judge_denoiser(denoiser))
+    print(f"The model is in {denoiser.run.path}, the report is {report}")
 
 
 def _predict(options):
@@ -157,7 +160,9 @@ def _predict(options):
 
     denoiser = Denoiser.load(options.run)
     update = bar("Denoising")
-    files = denoiser.predict_folder(options.images, options.out, options.dtype, options.tile, update)
+    files = denoiser.predict_folder(
+        options.images, options.out, options.dtype or denoiser.settings.dtype, options.tile, update
+    )
     update.close(f"{len(files)} images written to {options.out}")
 
 
@@ -167,8 +172,9 @@ def _qc(options):
     found = judge(options.prediction, options.truth, options.raw, options.out)
     for score in SCORES:
         values = found[score]
-        gain = "" if values["raw"] is None else f"  (noisy {values['raw']:.4g}, gain {values['gain']:+.4g})"
-        print(f"{score.upper():6} {values['prediction']:.4g}{gain}")
+        unit = " dB" if score == "psnr" else ""
+        change = "" if values["raw"] is None else f"  (noisy {values['raw']:.4g}, change {values['gain']:+.4g})"
+        print(f"{score.upper():6} {values['prediction']:.4g}{unit}{change}")
     for name in found["unmatched"]:
         print(f"Not judged, for it has no partner: {name}")
     print(f"Written to {options.out}")

@@ -452,3 +452,45 @@ def test_a_real_image_that_was_cut_is_refused(real_images, tmp_path):
         copy = tmp_path / original.name
         copy.write_bytes(original.read_bytes()[: original.stat().st_size // 2])
         refused(copy)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_pages_that_a_script_wrote_one_by_one_are_one_stack(tmp_path, compression):
+    frames = pixels(5, 40, 50)
+    with tifffile.TiffWriter(tmp_path / "loop.tif") as file:
+        for frame in frames:
+            file.write(frame, compression=compression)
+    found = open_image(tmp_path / "loop.tif")
+    assert (found.shape, found.axes, found.guessed) == ((5, 40, 50), "TYX", True)
+    for number, frame in enumerate(frames):
+        np.testing.assert_array_equal(found.plane(number)[..., 0], frame)
+
+
+def test_a_file_of_a_set_of_ome_files_is_read_for_itself(tmp_path):
+    frames = pixels(2, 40, 50)
+    names = ["p0.ome.tif", "p1.ome.tif"]
+    blocks = "".join(
+        f'<TiffData FirstT="{t}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{t}</UUID></TiffData>'
+        for t, name in enumerate(names)
+    )
+    about = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" '
+        'SizeX="50" SizeY="40" SizeC="1" SizeZ="1" SizeT="2">'
+        f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{blocks}</Pixels></Image></OME>'
+    )
+    for t, name in enumerate(names):
+        described = about.replace("<OME ", f'<OME UUID="urn:uuid:{t}" ', 1)
+        tifffile.imwrite(tmp_path / name, frames[t], description=described, metadata=None)
+    assert tifffile.imread(tmp_path / names[0]).shape == (2, 40, 50), "tifffile shows each of them as the whole set"
+    for t, name in enumerate(names):
+        found = open_image(tmp_path / name)
+        assert found.shape == (40, 50)
+        np.testing.assert_array_equal(found.plane(0)[..., 0], frames[t])
+
+
+def test_axes_that_cut_pages_across_are_read_all_the_same(tmp_path):
+    stack = pixels(12, 20, 5)
+    tifffile.imwrite(tmp_path / "odd.tif", stack, compression="zlib")
+    found = open_image(tmp_path / "odd.tif", "YXT")
+    np.testing.assert_array_equal(found.plane(3)[..., 0], stack[:, :, 3])

@@ -440,7 +440,7 @@ def restored(sample, tmp_path):
 def test_qc_tells_scores_and_the_gain(n2seg, restored, sample, tmp_path):
     said = n2seg("qc", "--prediction", restored, "--truth", sample / "clean", "--raw", sample / "images", "--out", "qc")
     for score in ("SSIM", "NRMSE", "PSNR"):
-        assert any(line.startswith(score) and "gain" in line for line in said.splitlines())
+        assert any(line.startswith(score) and "change" in line for line in said.splitlines())
     summary = json.loads((tmp_path / "qc" / "summary.json").read_text())
     assert summary["psnr"]["gain"] == pytest.approx(20 * np.log10(4), abs=0.1), "a quarter of the error is left"
     with open(tmp_path / "qc" / "metrics.csv") as file:

@@ -52,6 +52,45 @@ def test_a_timed_run_writes_down_the_steps_it_took(sample, tmp_path):
     assert len(run.history()) == written.epochs == facts["epochs_done"]
 
 
+def test_a_timed_run_is_recreated_by_its_settings_too(sample, tmp_path):
+    timed = train_denoiser(settings(sample / "images", tmp_path / "run", minutes=0.03))
+    again = DenoiseSettings.load(timed.run / "settings.yaml").replace(run=str(tmp_path / "again"))
+    for one, other in zip(train_denoiser(again).network.get_weights(), timed.network.get_weights()):
+        np.testing.assert_array_equal(one, other)
+    assert timed.run.facts()["minutes"] == 0.03
+
+
+def test_a_number_of_epochs_that_was_asked_for_is_not_overruled_by_a_time(sample, tmp_path):
+    run = train_denoiser(settings(sample / "images", tmp_path / "run", minutes=None, epochs=3)).run
+    assert run.facts()["epochs_done"] == 3
+
+
+def test_a_model_of_stacks_denoises_single_images_too(sample, tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([make_image("nuclei", i)[0] for i in range(3)]))
+    model = train_denoiser(settings(tmp_path / "stack.tif", tmp_path / "run", axes="TYX"))
+    assert len(model.predict_folder(sample / "images", tmp_path / "out")) == 4
+
+
+def test_a_failing_disk_in_the_middle_does_not_end_the_training(sample, tmp_path, monkeypatch):
+    from n2seg_utils.models.run_folder import RunFolder
+
+    write, calls = RunFolder.write_table, []
+
+    def flaky(run, name, rows):
+        calls.append(name)
+        if calls.count("history.csv") == 1 and name == "history.csv":
+            raise UserError("Cannot write history.csv: Transport endpoint is not connected")
+        write(run, name, rows)
+
+    monkeypatch.setattr(RunFolder, "write_table", flaky)
+    model = train_denoiser(settings(sample / "images", tmp_path / "run"))
+    assert model.run.facts()["status"] == "finished"
+    assert [row["epoch"] for row in model.run.history()] == [1, 2]
+    np.testing.assert_array_equal(
+        Denoiser.load(model.run.path).network.get_weights()[0], model.network.get_weights()[0]
+    )
+
+
 def test_a_finished_run_is_never_overwritten(trained, sample):
     before = {p.name: p.read_bytes() for p in trained.run.path.iterdir() if p.is_file()}
     with pytest.raises(UserError, match=r"run_2"):

@@ -118,7 +118,7 @@ def test_run_all_with_a_folder_of_ones_own(place):
     wanted = TINY | {"images": str(folder), "run": "bäcteria", "dtype": "input"}
     shown = outputs(run_notebook("1", wanted, place / "executed.ipynb", timeout=600))
     assert "You gave no clean images" in shown
-    results = sorted(place.rglob("denoised_like_input/*.tif"))
+    results = sorted(place.rglob("denoised/*.tif"))
     assert [p.name for p in results] == ["cell 0.tif", "cell 1.tif", "cell 2.tif"]
     assert tifffile.imread(results[0]).dtype == "uint16"
     assert ("Copying from Drive" in shown) == ON_COLAB_ROW

@@ -326,8 +326,8 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     work.ask_result()
     filled(work, dtype="input")
     work.predict()
-    assert [f.name for f in list_images(run / "denoised_like_input")] == [f"nuclei_0{i}.tif" for i in (1, 2, 3, 4)]
-    assert all(tifffile.imread(f).dtype == "uint16" for f in list_images(run / "denoised_like_input"))
+    assert [f.name for f in list_images(run / "denoised")] == [f"nuclei_0{i}.tif" for i in (1, 2, 3, 4)]
+    assert all(tifffile.imread(f).dtype == "uint16" for f in list_images(run / "denoised"))
     work.browse()
     work.report()
     assert (run / "report.html").is_file()
@@ -337,7 +337,7 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     assert Path(archive).name == "mine.zip"
     assert drive.MOUNT not in Path(archive).parents, "packed on the local disk"
     with zipfile.ZipFile(archive) as packed:
-        names = {"weights_best.h5", "settings.yaml", "report.html", "denoised_like_input/nuclei_01.tif"}
+        names = {"weights_best.h5", "settings.yaml", "report.html", "denoised/nuclei_01.tif"}
         assert names <= set(packed.namelist())
 
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
@@ -388,3 +388,46 @@ def test_elsewhere_the_results_are_named_instead_of_downloaded(trained, capsys):
     work.denoiser = trained
     work.download()
     assert str(trained.run.path) in capsys.readouterr().out
+
+
+def test_results_of_one_folder_are_never_shown_as_those_of_another(sample, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, factor in (("a", 1), ("b", 5)):
+        (tmp_path / name / "images").mkdir(parents=True)
+        for file in list_images(sample / "images"):
+            tifffile.imwrite(tmp_path / name / "images" / file.name, tifffile.imread(file) * factor)
+    work = asked(images=tmp_path / "a" / "images")
+    work.check_data()
+    work.ask_settings()
+    filled(work, run=tmp_path / "run", **TINY)
+    work.train()
+    work.predict()
+    first = work.results[1]
+    work.predict()
+    assert work.results[1] == first, "the same images again: nothing new"
+    filled(work, images=tmp_path / "b" / "images")
+    work.check_data()
+    work.predict()
+    assert work.results[1] != first
+    assert work.results[0] == str(tmp_path / "b" / "images")
+    one, other = ((folder / "nuclei_01.tif").read_bytes() for folder in (first, work.results[1]))
+    assert one != other
+
+
+def test_after_a_failure_the_next_cells_do_not_go_on_with_something_old(sample, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    work = asked(images=sample / "images")
+    work.check_data()
+    work.ask_settings()
+    filled(work, run=tmp_path / "run", **TINY)
+    work.train()
+    filled(work, patch_size=512)
+    with pytest.raises(UserError, match="patch_size"):
+        work.train()
+    with pytest.raises(UserError, match="section 4"):
+        work.judge()
+    filled(work, images=tmp_path / "nowhere")
+    with pytest.raises(UserError, match="nowhere"):
+        work.check_data()
+    with pytest.raises(UserError, match="section 2"):
+        work.ask_settings()

@@ -149,9 +149,10 @@ def _together(images):
     pixels = sum(i.planes * i.size["Y"] * i.size["X"] for i in images)
     if pixels < _FEW_PIXELS:
         yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
-    if len(images) == 1 and first.planes == 1:
+    small = max(first.plane_shape[:2]) < _TOO_SMALL_TO_SPLIT
+    if len(images) == 1 and first.planes == 1 and not small:
         yield Finding(NOTE, "", "There is one image: a strip of it will be kept out of training to watch the training.")
-    if len(images) == 1 and max(first.plane_shape[:2]) < _TOO_SMALL_TO_SPLIT:
+    if len(images) == 1 and small:
         yield Finding(
             WARNING, first.path.name, "is too small to keep a part out of training.",
             "The validation curve then shows pixels that were trained on. Add an image.",

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 import tifffile
@@ -24,11 +25,11 @@ def read_header(path):
     UserError
         If the file is cut short: what is left of a stack may look like a whole one.
     """
-    with readable(path), tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        if _cut_short(tiff, series):
+    with readable(path), _open(path) as tiff:
+        if _cut_short(tiff, tiff.series[0]):
             raise UserError(f"{path} is damaged: its end is missing. Copy it again from where it came, or remove it")
-        return series.shape, np.dtype(series.dtype), series.axes, read_calibration(tiff)
+        content = _content(tiff)
+        return content.shape, content.dtype, content.axes, read_calibration(tiff)
 
 
 def open_planes(path, axes):
@@ -38,30 +39,60 @@ def open_planes(path, axes):
     stays open until the object is forgotten.
     """
     with readable(path):
-        tiff = tifffile.TiffFile(path)
-        series = tiff.series[0]
-        if series.dataoffset is None:
-            return _Pages(tiff, axes)
+        tiff = _open(path)
+        content = _content(tiff)
+        if content.offset is None:
+            return _Pages(tiff, content, axes)
         with tiff:
-            dtype = series.dtype.newbyteorder(tiff.byteorder)
+            dtype = content.dtype.newbyteorder(tiff.byteorder)
             try:
-                pixels = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
+                pixels = np.memmap(path, dtype, "r", content.offset, content.shape)
             except OSError:  # some network drives cannot map files
-                pixels = series.asarray()
+                pixels = tiff.series[0].asarray()
             return planes_first(pixels, axes)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What of a file is the image: its shape, and the pages that hold it; `offset` if it lies there in one piece."""
+
+    shape: tuple
+    dtype: np.dtype
+    axes: str
+    pages: list
+    offset: int | None = None
+
+
+def _open(path):
+    # A file of a set of OME files is read for itself: tifffile would show each of them as the whole set.
+    return tifffile.TiffFile(path, _multifile=False)
+
+
+def _content(tiff):
+    """The first image of a file; pages that scripts wrote one by one are taken together, as a stack of unknown axis."""
+    first = tiff.series[0]
+    dtype = np.dtype(first.dtype)
+    part_of_a_set = tiff.is_ome and "FileName=" in tiff.ome_metadata and any(page is None for page in first.pages)
+    if part_of_a_set or (len(tiff.series) > 1 and not tiff.is_ome):
+        pages = list(tiff.pages)
+        if len({(page.shape, page.dtype) for page in pages}) == 1:
+            front = (len(pages),) * (len(pages) > 1)
+            return _Content(front + pages[0].shape, dtype, "Q" * len(front) + pages[0].axes, pages)
+    return _Content(first.shape, dtype, first.axes, first.pages, first.dataoffset)
 
 
 class _Pages:
     """Planes that are decoded one page at a time."""
 
-    def __init__(self, tiff, axes):
-        self.tiff, self.axes, self.series = tiff, axes, tiff.series[0]
-        inner = self.series.keyframe.shape
+    def __init__(self, tiff, content, axes):
+        self.tiff, self.pages = tiff, content.pages
+        inner = next(page for page in self.pages if page is not None).shape
         split = len(axes) - len(inner)
         self.front, self.inner = axes[:split], axes[split:]
-        self.counts = self.series.shape[:split]
-        regular = self.series.shape[split:] == inner and len(self.series.pages) == np.prod(self.counts, dtype="int64")
-        self.whole = None if regular else planes_first(self.series.asarray(), axes)
+        self.counts = content.shape[:split]
+        one_plane_a_page = {"Y", "X"} <= set(self.inner) and content.shape[split:] == inner
+        regular = one_plane_a_page and len(self.pages) == np.prod(self.counts, dtype="int64")
+        self.whole = None if regular else planes_first(tiff.series[0].asarray(), axes)
 
     def __getitem__(self, index):
         if self.whole is not None:
@@ -77,7 +108,7 @@ class _Pages:
 
     def _page(self, t, z, c):
         place = [{"T": t, "Z": z, "C": c}[axis] for axis in self.front]
-        page = self.series.pages[int(np.ravel_multi_index(place, self.counts)) if place else 0]
+        page = self.pages[int(np.ravel_multi_index(place, self.counts)) if place else 0]
         if page is None:
             raise ValueError("the file names a plane that it does not hold")
         return page.asarray()

@@ -12,7 +12,7 @@ from .networks import receptive_radius
 SMALLEST_TILE = 64
 LARGEST_TILE = 2048
 # Names of the errors by which TensorFlow, PyTorch and JAX say that the device's memory is full.
-_OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError")
+_OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "JaxRuntimeError")
 
 
 class TiledPredictor:
@@ -79,8 +79,8 @@ class TiledPredictor:
 
     def _cut(self, length):
         blocks = math.ceil(length / self.block)
-        # A tile must be larger than its two overlaps, or nothing of it would count.
-        size = max(self.tile // self.block, 2 * self.overlap + 1)
+        # At least half of a tile's side must count: of smaller ones the overlap would be most of the work.
+        size = max(self.tile // self.block, 4 * self.overlap)
         cuts = []
         for read, write, _ in Tiling(blocks, size, self.overlap).slice_generator(self.block):
             write = slice(write.start, min(write.stop, length))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from . import device
+
 VALIDATION_STEPS = 4
 EPOCHS_OF_A_TIMED_RUN = 30
 CALIBRATION_SECONDS = 3.0
@@ -79,7 +81,7 @@ def plan_for_minutes(training, minutes, learning_rate):
     Plan
     """
     weights = training.network.get_weights()
-    training.compile(keras.optimizers.Adam(learning_rate), jit_compile=False)
+    training.compile(keras.optimizers.Adam(learning_rate), jit_compile=device.backend() == "jax")
     _run(training, 1)
     _validate(training)
     validation = -time.perf_counter()
@@ -125,7 +127,7 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
         warmup_target=plan.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    training.compile(keras.optimizers.Adam(schedule), jit_compile=False)
+    training.compile(keras.optimizers.Adam(schedule), jit_compile=device.backend() == "jax")
     bookkeeper = _Bookkeeper(plan, watcher or Watcher(), on_epoch, preview)
     steps = ((np.array([step], "int32"),) for step in range(plan.steps))
     try:
@@ -136,7 +138,7 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
             validation_data=(np.arange(VALIDATION_STEPS, dtype="int32"),),
             validation_batch_size=1,
             shuffle=False,
-            callbacks=[*callbacks, bookkeeper, keras.callbacks.TerminateOnNaN()],
+            callbacks=[*callbacks, bookkeeper],
             verbose=0,
         )
     except KeyboardInterrupt:

@@ -1,11 +1,13 @@
 """Noise2Void training: from a folder of noisy images to a run folder."""
 
+import contextlib
 import time
 
 import numpy as np
 
 from ..data import drive, pixels
 from ..data import normalisation as scaling
+from ..data.files import list_images, pair_by_name
 from ..data.images import open_images
 from ..data.split import split
 from ..errors import UserError
@@ -18,7 +20,7 @@ from .denoiser import Denoiser, build_network
 from .run_folder import RunFolder
 from .suggestions import settle
 
-_MEMORY_SHARE = 0.25  # of the free memory, for training pixels
+_MEMORY_SHARE = 0.1  # of the free memory, for training pixels; on their way to the device there are four copies
 _LARGEST_POOL = 8_000_000_000  # bytes: positions in the pool of pixels are 32 bit
 _BLOCK = 512
 
@@ -45,6 +47,7 @@ def train_denoiser(settings, watcher=None):
     run = RunFolder(settings.check().run)
     run.require_free()
     images = open_images(drive.bring(settings.images), settings.axes)
+    _require_truth(images, settings.truth)
     settings = settle(settings, images, device.has_gpu())
     normalisation = scaling.fit(images, settings.normalisation)
     settings = settings.replace(normalisation=normalisation.kind)
@@ -58,7 +61,8 @@ def train_denoiser(settings, watcher=None):
     run.start(settings, _facts(settings, images, normalisation))
     run.write_table("split.csv", _split_rows(images, parts))
     plan = _plan(training, settings, run)
-    settings = settings.replace(epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
+    # The steps are fixed now, and training with these settings takes them again.
+    settings = settings.replace(minutes=0, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
     run.write_settings(settings)
     run.note(steps=plan.steps, step_seconds=plan.step_seconds)
     n2v_format.save_config(run / "config.json", settings, normalisation, images[0].size["C"])
@@ -67,15 +71,18 @@ def train_denoiser(settings, watcher=None):
 
     def keep(row, is_best):
         rows.append(row)
-        run.write_table("history.csv", rows)
-        if is_best:
-            n2v_format.save_weights(network, run / "weights_best.h5")
+        with contextlib.suppress(UserError):  # Drive fails now and then; everything is written again at the end
+            run.write_table("history.csv", rows)
+            if is_best:
+                n2v_format.save_weights(network, run / "weights_best.h5")
 
     started = time.perf_counter()
     example = _example(images, parts, normalisation)
     outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks)
     if not outcome.history:
         raise _nothing_learned(run, outcome.stopped)
+    run.write_table("history.csv", outcome.history)
+    n2v_format.save_weights(network, run / "weights_best.h5")
     run.finish(
         outcome.stopped,
         epochs_done=len(outcome.history),
@@ -83,6 +90,13 @@ def train_denoiser(settings, watcher=None):
         training_seconds=round(time.perf_counter() - started, 1),
     )
     return denoiser
+
+
+def _require_truth(images, truth):
+    """Refuse a truth that cannot judge, now rather than after the training."""
+    if truth and not pair_by_name([image.path for image in images], list_images(truth))[0]:
+        example = images[0].path.name
+        raise UserError(f"No clean image in {truth} has the name of a noisy one, for example {example}. Rename them")
 
 
 def _plan(training, settings, run):
@@ -106,20 +120,18 @@ def _samplers(settings, images, parts, normalisation):
     """Patch sources of training and validation; callbacks that bring in new pixels when not all fit in memory."""
     budget = min(_MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
     common = {"patch_size": settings.patch_size, "batch_size": settings.batch_size, "seed": settings.seed}
-    callbacks, planes = [], {}
-    for use in ("train", "validate"):
+    side = max(_BLOCK, settings.patch_size)
+    samplers, callbacks = [], []
+    for number, use in enumerate(("train", "validate")):
         if pixels.nbytes(images, parts, use) <= budget:
-            planes[use] = pixels.load(images, parts, use, normalisation)
-            continue
-        channels = images[0].size["C"]
-        count = max(16, int(budget / 2 / (_BLOCK**2 * channels * 4)))
-        stream = pixels.BlockStream(images, parts, use, normalisation, _BLOCK, count, settings.seed)
-        planes[use] = stream.blocks(0)
-        if use == "train":
-            callbacks.append(Refill(stream))
-    training = PatchSampler(planes["train"], augment=settings.augment, stream=0, **common)
-    validation = PatchSampler(planes["validate"], augment=False, stream=1, **common)
-    return (training, validation), callbacks
+            planes = pixels.load(images, parts, use, normalisation)
+        else:
+            count = max(16, int(budget / 2 / (side**2 * images[0].size["C"] * 4)))
+            stream = pixels.BlockStream(images, parts, use, normalisation, side, count, settings.seed)
+            planes = stream.blocks(0)
+            callbacks += [Refill(stream)] * (use == "train")
+        samplers.append(PatchSampler(planes, augment=settings.augment and use == "train", stream=number, **common))
+    return samplers, callbacks
 
 
 def _facts(settings, images, normalisation):
@@ -128,6 +140,7 @@ def _facts(settings, images, normalisation):
         "channels": images[0].size["C"],
         "normalisation": {"kind": normalisation.kind, "mean": normalisation.mean, "std": normalisation.std},
         "seed": settings.seed,
+        "minutes": settings.minutes,
         "device": "GPU" if device.has_gpu() else "CPU",
         "backend": device.backend(),
         "images": [

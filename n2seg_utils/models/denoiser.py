@@ -117,7 +117,7 @@ class Denoiser:
             The results, in the order of the images.
         """
         files = list_images(images)
-        opened = [open_image(file, self.settings.axes) for file in files]
+        opened = [self.open(file) for file in files]
         targets = [Path(out) / f"{stem(file)}.tif" for file in files]
         _require_distinct(files, targets)
         if not keep_existing:
@@ -134,6 +134,12 @@ class Denoiser:
 
             self.predict_file(image, target, dtype, tile, report)
         return targets
+
+    def open(self, file):
+        """Open an image as the training images were, if it has as many dimensions; else as it says itself."""
+        image = open_image(file)
+        same = self.settings.axes != "auto" and len(image.shape) == len(self.settings.axes)
+        return open_image(file, self.settings.axes) if same else image
 
     def _predictor(self, tile):
         settings = self.settings

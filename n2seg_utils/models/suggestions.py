@@ -36,6 +36,11 @@ def suggest(settings, images, gpu):
     return {"patch_size": (patch, reason), "minutes": (minutes, why)}
 
 
+def _counted(settings):
+    """Whether the user asked for a number of epochs or steps, which a training time would overrule."""
+    return any(getattr(settings, name) != getattr(type(settings), name) for name in ("epochs", "steps_per_epoch"))
+
+
 def patch_step(settings):
     """What a patch size must be a multiple of: poolings of the network, and at least what the setting asks for."""
     return max(settings.knobs()["patch_size"].multiple, 2**settings.network_depth)
@@ -50,6 +55,8 @@ def settle(settings, images, gpu):
         When an image is too small for the patches, naming it and a size that works.
     """
     suggested = suggest(settings, images, gpu)
+    if settings.minutes is None and _counted(settings):
+        settings = settings.replace(minutes=0)
     open_values = {name: value for name, (value, _) in suggested.items() if getattr(settings, name) is None}
     smallest = min(images, key=lambda image: min(image.plane_shape[:2]))
     side = min(smallest.plane_shape[:2])

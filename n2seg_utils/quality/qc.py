@@ -53,7 +53,7 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
             f"No image of {prediction} has a partner of the same name in {truth} "
             f"(for example {predictions[0].name}). Give the files the same names"
         )
-    raws = dict(pair_by_name([p for p, _ in pairs], list_images(raw))[0]) if raw else {}
+    raws = _partners(pairs, raw) if raw else {}
     if out is not None:
         pictures = [f"{stem(p)}.png" for p, _ in pairs]
         require_absent([Path(out) / name for name in ("metrics.csv", "summary.json", *pictures)])
@@ -108,6 +108,13 @@ def score_lines(planes, name):
             found = image_scores([planes["truth"][..., None]], [planes[title][..., None]], name)
             lines[title] = f"SSIM {found['ssim']:.3f}   NRMSE {found['nrmse']:.3f}   PSNR {found['psnr']:.1f} dB"
     return lines
+
+
+def _partners(pairs, raw):
+    found, alone = pair_by_name([predicted for predicted, _ in pairs], list_images(raw))
+    if alone:
+        raise UserError(f"{alone[0]} has no partner of the same name in {raw}. Give the folder of its raw images")
+    return dict(found)
 
 
 def _score(predicted, true, raw, axes):

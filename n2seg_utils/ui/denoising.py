@@ -1,5 +1,6 @@
 """The steps of notebook 1, one method a cell."""
 
+import json
 import shutil
 import tempfile
 from html import escape
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from ..data import check as data_check
 from ..data import drive
-from ..data.files import list_images
+from ..data.files import list_images, write_text
 from ..data.public_sets import DESCRIPTIONS, write_public_set
 from ..data.samples import sample_folder
 from ..errors import UserError
@@ -27,6 +28,11 @@ class Denoising:
         show_errors_plainly()
         self.form = self.images = self.truth = self.denoiser = self.scores = self.results = None
 
+    def _forget(self, *names):
+        """Forget what earlier cells found, so that a failure never leaves the next cells with something old."""
+        for name in names:
+            setattr(self, name, None)
+
     def ask_data(self):
         """Show the form for the images."""
         self.form = forms.ask(DenoiseSettings, "data")
@@ -40,13 +46,12 @@ class Denoising:
             When something must change first.
         """
         self._require("form", "section 2")
+        self._forget("images", "truth")
         wanted = self.form.settings()
-        if wanted.images:
-            self.images, self.truth = wanted.images, wanted.truth
-        else:
-            self.images, self.truth = _sample(wanted.sample)
-        found = data_check.check_images(_fetch(self.images), _fetch(self.truth), wanted.axes)
+        images, truth = (wanted.images, wanted.truth) if wanted.images else _sample(wanted.sample)
+        found = data_check.check_images(_fetch(images), _fetch(truth), wanted.axes)
         found.require_ok()
+        self.images, self.truth = images, truth
         for finding in found.findings:
             (say if finding.severity == data_check.NOTE else warn)(escape(str(finding)))
         first = found.images[0]
@@ -70,6 +75,7 @@ class Denoising:
         from ..models.run_folder import RunFolder
 
         self._require("images", "section 2")
+        self._forget("denoiser", "scores", "results")
         settings = self.form.settings()
         wanted = Path(settings.run).expanduser()
         run = RunFolder(wanted if wanted.is_absolute() else runtime.output_root() / wanted)
@@ -80,7 +86,6 @@ class Denoising:
             )
         settings = settings.replace(images=self.images, truth=self.truth, run=str(run.path))
         self.form.remember()
-        self.scores = self.results = None
         self.denoiser = train_denoiser(settings, progress.watcher())
         say(f"The model is in {escape(str(run.path))}.")
 
@@ -115,9 +120,7 @@ class Denoising:
         self._require("denoiser", "section 4")
         source = _fetch(images or self.images)
         dtype = self.form.settings().dtype
-        # Each kind of result has a folder of its own, so that finished files are never taken for another kind.
-        name = "_".join(["denoised", *([Path(images).name] if images else []), *(["like_input"] * (dtype == "input"))])
-        folder = self.denoiser.run.path / name
+        folder = _result_folder(self.denoiser.run.path, source, dtype)
         self.results = (source, folder)
         update = progress.bar("Denoising")
         files = self.denoiser.predict_folder(source, folder, dtype, on_progress=update, keep_existing=True)
@@ -168,6 +171,21 @@ def _sample(name):
     sample_folder(folder, name)
     say(f"You named no folder, so this is the <b>built-in sample</b>, synthetic {name} in {escape(str(folder))}.")
     return str(folder / "images"), str(folder / "clean")
+
+
+def _result_folder(run, source, dtype):
+    """The folder for the results of these very files: the one an earlier call began, else a new one."""
+    files = {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in list_images(source)}
+    made_from = json.dumps({"images": str(source), "dtype": dtype, "files": files})
+    number, folder = 1, run / "denoised"
+    while folder.exists():
+        note = folder / "made_from.json"
+        if note.exists() and note.read_text(encoding="utf-8") == made_from:
+            return folder
+        number += 1
+        folder = run / f"denoised_{number}"
+    write_text(folder / "made_from.json", made_from)
+    return folder
 
 
 def _fetch(path):
