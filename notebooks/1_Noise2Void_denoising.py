@@ -136,7 +136,7 @@ work.browse()
 # ## 7 · Save and share
 #
 # Everything about this run is in one folder: the model, its settings, scores, pictures, and a report that opens in any
-# browser. The model also opens in n2v and napari-n2v.
+# browser. The model also opens in n2v.
 
 # %% cellView="form"
 # @title Write the report
