@@ -212,9 +212,12 @@ def _number(value):
 def _switch(value):
     if isinstance(value, bool):
         return value
-    return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}[
-        str(value).strip().lower()
-    ]
+    word = str(value).strip().lower()
+    if word in ("true", "yes", "on", "1"):
+        return True
+    if word in ("false", "no", "off", "0"):
+        return False
+    raise ValueError
 
 
 def _text(value):
@@ -223,12 +226,5 @@ def _text(value):
     return str(value).strip()
 
 
-def _switch_or_fail(value):
-    try:
-        return _switch(value)
-    except KeyError:
-        raise ValueError from None
-
-
-_CONVERT = {int: _whole, float: _number, bool: _switch_or_fail, str: _text}
+_CONVERT = {int: _whole, float: _number, bool: _switch, str: _text}
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

@@ -1,7 +1,9 @@
 """Folders and files: listing, pairing by name, and writing so that a file is whole or absent."""
 
 import contextlib
+import csv
 import difflib
+import io
 import os
 import re
 import shutil
@@ -159,6 +161,16 @@ def write_text(path, text):
     """Write a text file whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(path, rows):
+    """Write a list of dicts as a CSV file, whole or not at all."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def make_folder(path):

@@ -1,7 +1,6 @@
 """One folder that answers everything about a run."""
 
 import csv
-import io
 import json
 import platform
 import re
@@ -10,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..about import VERSION
-from ..data.files import make_folder, write_text
+from ..data.files import make_folder, write_table, write_text
 from ..errors import UserError
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-image", "tifffile", "n2v", "csbdeep")
@@ -90,12 +89,7 @@ class RunFolder:
 
     def write_table(self, name, rows):
         """Write a list of dicts as a CSV file."""
-        text = io.StringIO()
-        if rows:
-            writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        write_text(self / name, text.getvalue())
+        write_table(self / name, rows)
 
     def history(self):
         """The rows of history.csv, with numbers as numbers."""

@@ -1,13 +1,11 @@
 """Quality control of a folder of restored images against a folder of clean ones."""
 
-import csv
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 
-from ..data.files import list_images, pair_by_name, require_absent, stem, write_text
+from ..data.files import list_images, pair_by_name, require_absent, stem, write_table, write_text
 from ..data.images import open_image
 from ..data.normalisation import require_finite
 from ..errors import UserError
@@ -64,7 +62,7 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
             on_progress((number + 1) / len(pairs), predicted.name)
     summary = summarise(per_image) | {"unmatched": [p.name for p in alone]}
     if out is not None:
-        write_text(Path(out) / "metrics.csv", _table(per_image))
+        write_table(Path(out) / "metrics.csv", per_image)
         write_text(Path(out) / "summary.json", json.dumps(_for_json(summary), indent=2, ensure_ascii=False))
         for name in _worth_seeing(per_image, figures):
             predicted, true = next(p for p in pairs if p[0].name == name)
@@ -138,14 +136,6 @@ def _compare(truth, image):
             require_finite(values, one.path)
             kept.append(values)
     return image_scores(*planes, truth.path)
-
-
-def _table(rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _for_json(value):
