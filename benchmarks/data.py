@@ -61,5 +61,6 @@ SETS = {
     "dsb20": lambda work: dsb2018(20, work),
     "confocal": lambda work: fmd(["Confocal"], work),
     "twophoton": lambda work: fmd(["TwoPhoton"], work),
+    "widefield": lambda work: fmd(["WideField"], work),
     "fmd": lambda work: fmd(["Confocal", "TwoPhoton"], work),
 }

@@ -171,7 +171,7 @@ def problem(about, name, value):
     if about.choices:
         if value in about.choices:
             return ""
-        near = difflib.get_close_matches(str(value), about.choices, 1, cutoff=0)
+        near = difflib.get_close_matches(str(value).lower(), about.choices, 1, cutoff=0)
         return f"{name} is '{value}'; it must be one of {', '.join(about.choices)}: use {near[0]}"
     if isinstance(value, str | bool):
         return ""

@@ -267,7 +267,7 @@ def test_training_refuses_unfit_images(unfit, refused, tmp_path):
     ("arguments", "named"),
     [
         (["--set", "epoch=5"], "did you mean 'epochs'"),
-        (["--set", "zzz=5"], "use one of images, sample"),
+        (["--set", "zzz=5"], "use one of images, axes"),
         (["--set", "epochs=many"], "epochs is 'many'"),
         (["--set", "epochs=0"], "use 1"),
         (["--set", "epochs=0", "--set", "dtype=half"], "dtype is 'half'"),
@@ -399,8 +399,8 @@ DAMAGE = {
     "empty weights": ("weights_best.h5", lambda data: b""),
     "no weights at all": ("weights_best.h5", lambda data: b"<html>not found</html>"),
     "weights of another network": (
-        "settings.yaml",
-        lambda data: data.replace(b"network_width: 8", b"network_width: 9"),
+        "run.json",
+        lambda data: data.replace(b'"width": 8', b'"width": 9'),
     ),
     "facts cut short": ("run.json", lambda data: data[: len(data) // 2]),
     "no facts": ("run.json", lambda data: b""),

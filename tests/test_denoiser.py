@@ -26,7 +26,8 @@ def test_the_run_folder_answers_how_the_model_was_made(trained, sample):
     run = trained.run.path
     written = DenoiseSettings.load(run / "settings.yaml")
     assert (written.images, written.patch_size, written.epochs) == (str(sample / "images"), 32, 2)
-    assert None not in written.to_dict().values(), "the settings are the effective ones"
+    open_values = {name for name, value in written.to_dict().items() if value in (None, "auto") and name != "axes"}
+    assert open_values == {"patch_depth", "struct_axis", "struct_length"}, "the effective ones but what does not apply"
     assert written.normalisation in ("dataset", "image")
     facts = json.loads((run / "run.json").read_text())
     assert facts["status"] == "finished"

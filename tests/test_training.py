@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from n2seg_utils.learning import device
-from n2seg_utils.learning.networks import unet
+from n2seg_utils.learning.blindspot import BlindSpots
+from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
 from n2seg_utils.learning.training import Plan, Refill, Watcher, plan_for_minutes, train
@@ -20,10 +21,11 @@ def noisy_images(count=3, side=64):
 def training(seed=1, images=None, **network):
     images = images or noisy_images()
     device.seed_weights(seed)
-    common = {"patch_size": 32, "batch_size": 4, "seed": seed}
+    common = {"patch_shape": (32, 32), "batch_size": 4, "seed": seed}
     patches = PatchSampler(images[:-1], **common)
-    validation = PatchSampler(images[-1:], augment=False, stream=1, **common)
-    return Noise2VoidTraining(unet(1, width=4, depth=1, **network), patches, validation, seed, 8.0, 5)
+    validation = PatchSampler(images[-1:], flip=False, turn=False, stream=1, **common)
+    hide = BlindSpots((32, 32), 8.0, (5, 5))
+    return Noise2VoidTraining(unet(Architecture(width=4, depth=1, **network)), patches, validation, hide, seed)
 
 
 def test_the_loss_falls_to_the_level_of_the_noise():

@@ -34,7 +34,7 @@ def copy(image, out, **options):
             plane = image.plane(number)
             for rows in (slice(0, 10), slice(10, 24)):
                 for columns in (slice(0, 17), slice(17, 30)):
-                    write(number, rows, columns, plane[rows, columns])
+                    write(number, (rows, columns), plane[rows, columns])
     return out
 
 
@@ -75,7 +75,7 @@ def test_every_unit_survives(tmp_path, unit):
     like = ImageFile(tmp_path / "in.tif", (24, 30), np.dtype("uint16"), "YX", False, scale)
     for dtype in ("float32", "float64"):
         with image_writer(tmp_path / f"{dtype}.tif", like, dtype) as write:
-            write(0, EVERYTHING, EVERYTHING, np.ones((24, 30, 1)))
+            write(0, (EVERYTHING, EVERYTHING), np.ones((24, 30, 1)))
         assert open_image(tmp_path / f"{dtype}.tif").calibration == scale
 
 
@@ -84,7 +84,7 @@ def test_channel_names_in_any_script_survive(tmp_path):
     like = ImageFile(tmp_path / "in", (2, 24, 30), np.dtype("uint16"), "CYX", False, Calibration(channels=names))
     for dtype in ("float32", "float64"):
         with image_writer(tmp_path / f"{dtype}.tif", like, dtype) as write:
-            write(0, EVERYTHING, EVERYTHING, np.ones((24, 30, 2)))
+            write(0, (EVERYTHING, EVERYTHING), np.ones((24, 30, 2)))
         assert open_image(tmp_path / f"{dtype}.tif").calibration.channels == names
 
 
@@ -94,7 +94,7 @@ def test_a_dimension_of_one_is_written_like_any_other(tmp_path, axes):
     like = ImageFile(tmp_path / "in.tif", shape, np.dtype("uint16"), axes, False, Calibration())
     values = np.arange(720, dtype="float32").reshape(24, 30, 1)
     with image_writer(tmp_path / "out.tif", like) as write:
-        write(0, EVERYTHING, EVERYTHING, values)
+        write(0, (EVERYTHING, EVERYTHING), values)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif").squeeze(), values[..., 0])
 
 
@@ -111,7 +111,7 @@ def test_a_result_may_have_another_number_of_channels(tmp_path, channels, axes):
     image, _ = source(tmp_path / "in.tif", "ZCYX")
     with image_writer(tmp_path / "out.tif", image, channels=channels) as write:
         for number in range(image.planes):
-            write(number, EVERYTHING, EVERYTHING, np.full((24, 30, channels), number) + np.arange(channels) / 10)
+            write(number, (EVERYTHING, EVERYTHING), np.full((24, 30, channels), number) + np.arange(channels) / 10)
     result = open_image(tmp_path / "out.tif")
     assert (result.axes, result.size["C"]) == (axes, channels)
     np.testing.assert_allclose(result.plane(2)[3, 4], 2 + np.arange(channels) / 10)
@@ -171,7 +171,7 @@ def test_an_exception_while_writing_leaves_no_file_at_all(tmp_path, error):
 
     def fail():
         with image_writer(out / "out.tif", image) as write:
-            write(0, EVERYTHING, EVERYTHING, image.plane(0))
+            write(0, (EVERYTHING, EVERYTHING), image.plane(0))
             assert left_in(out), "the file in the making is there"
             raise error
 
@@ -184,7 +184,7 @@ def test_while_it_is_written_a_result_is_not_seen_under_its_name(tmp_path):
     image, _ = source(tmp_path / "in.tif")
     with image_writer(tmp_path / "results" / "out.tif", image) as write:
         assert all(name.startswith(".") for name in left_in(tmp_path / "results"))
-        write(0, EVERYTHING, EVERYTHING, image.plane(0))
+        write(0, (EVERYTHING, EVERYTHING), image.plane(0))
     assert left_in(tmp_path / "results") == ["out.tif"]
 
 
@@ -250,6 +250,6 @@ def test_real_images_survive_a_round_trip(real_images, tmp_path, folder):
         out = tmp_path / f"{dtype}.tif"
         with image_writer(out, image, dtype) as write:
             for number in range(image.planes):
-                write(number, EVERYTHING, EVERYTHING, image.plane(number))
+                write(number, (EVERYTHING, EVERYTHING), image.plane(number))
         assert (open_image(out).axes, open_image(out).dtype) == (image.axes, dtype)
         np.testing.assert_array_equal(tifffile.imread(out), tifffile.imread(image.path))

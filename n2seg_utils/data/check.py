@@ -7,12 +7,14 @@ import numpy as np
 from ..errors import UserError
 from .files import list_images, pair_by_name
 from .images import open_image
+from .noise import measure_noise
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 _SMALLEST = 16
 _TOO_SMALL_TO_SPLIT = 128  # two patches of the usual size
 _FEW_PIXELS = 200_000
 _SATURATED = 0.001
+_LOOKED_AT = 4_000_000  # pixels
 _SAME_NAMES = "Give them the same names."
 
 
@@ -98,28 +100,42 @@ def check_images(images, truth=None, axes="auto"):
 
 def _pixels(image):
     """Findings about the pixels of the middle plane of one image."""
-    plane = np.asarray(image.plane(image.planes // 2))
     name = image.path.name
     if min(image.plane_shape[:2]) < _SMALLEST:
         size = f"{image.size['X']} x {image.size['Y']}"
         yield Finding(ERROR, name, f"is only {size} pixels.", f"Use images of at least {_SMALLEST} pixels each way.")
         return
-    if plane.dtype.kind == "f" and not np.isfinite(plane).all():
+    pixels = _thinned(image, image.planes // 2)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         yield Finding(
             ERROR,
             name,
             "has pixels that are not numbers (NaN or infinite).",
             "Replace them in Fiji, or remove the file.",
         )
-    elif all(np.ptp(image.plane(i)) == 0 for i in _from_middle(image.planes)):
-        yield Finding(ERROR, name, f"has the same value ({plane.flat[0]:g}) everywhere.", "Remove it from the folder.")
-    elif plane.dtype.kind == "u":
-        full = float((plane == np.iinfo(plane.dtype).max).mean())
+    elif np.ptp(pixels) == 0 and all(_constant(image, i) for i in _from_middle(image.planes)):
+        yield Finding(ERROR, name, f"has the same value ({pixels.flat[0]:g}) everywhere.", "Remove it from the folder.")
+    elif pixels.dtype.kind == "u":
+        full = float((pixels == np.iinfo(pixels.dtype).max).mean())
         if full > _SATURATED:
             yield Finding(
                 WARNING, name, f"is overexposed: {100 * full:.1f} % of its pixels have the largest value.",
                 "What was cut off there cannot be restored.",
             )  # fmt: skip
+
+
+def _thinned(image, number):
+    """A plane, or of a large one every so many rows."""
+    plane = image.plane(number)
+    return np.asarray(plane[:: max(1, plane.size // _LOOKED_AT)])
+
+
+def _constant(image, number):
+    """Whether a plane has one value only; read in bands, for planes may be larger than memory."""
+    plane = image.plane(number)
+    band = max(1, _LOOKED_AT // max(1, plane[0].size))
+    first = plane.flat[0]
+    return all((np.asarray(plane[y : y + band]) == first).all() for y in range(0, len(plane), band))
 
 
 def _from_middle(count):
@@ -146,6 +162,7 @@ def _together(images):
             NOTE, "", f"I read {first.path.name} as {first.describe()}; the file does not say.",
             f"If that is wrong, change the axes (now {first.axes}).",
         )  # fmt: skip
+    yield from _noise(images)
     pixels = sum(i.planes * i.size["Y"] * i.size["X"] for i in images)
     if pixels < _FEW_PIXELS:
         yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
@@ -156,6 +173,18 @@ def _together(images):
         yield Finding(
             WARNING, first.path.name, "is too small to keep a part out of training.",
             "The validation curve then shows pixels that were trained on. Add an image.",
+        )  # fmt: skip
+
+
+def _noise(images):
+    noise = measure_noise(images)
+    if noise and noise.axis:
+        yield Finding(
+            WARNING, "",
+            f"Neighbouring pixels share their noise: its correlation is {noise.horizontal[0]:.2f} across and "
+            f"{noise.vertical[0]:.2f} down (independent noise has 0). Plain Noise2Void cannot remove such noise.",
+            f"Choose the algorithm structn2v ({noise.axis}, {noise.length} pixels), or bin the images 2 x 2. If they "
+            "have hardly any noise, this is fine texture: then keep n2v.",
         )  # fmt: skip
 
 

@@ -72,6 +72,76 @@ class ImageFile:
             about = self.path.stat()
         return _planes(self.path, self.axes, about.st_size, about.st_mtime_ns)[divmod(number, self.size["Z"])]
 
+    def frames(self, dims):
+        """What a network sees at once, one after another: planes (`dims` 2), or the volumes of all time points (3).
+
+        Returns
+        -------
+        list of Frame
+        """
+        return [Frame(self, number, dims) for number in range(self.planes if dims == 2 else self.size["T"])]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One plane (Y, X, C) or volume (Z, Y, X, C) of an image, read piece by piece.
+
+    Attributes
+    ----------
+    image : ImageFile
+    number : int
+        Planes count through Z, then T; volumes through T.
+    dims : int
+        2 or 3.
+    """
+
+    image: ImageFile
+    number: int
+    dims: int
+
+    @property
+    def shape(self):
+        """(Y, X) or (Z, Y, X)."""
+        return tuple(self.image.size[axis] for axis in "ZYX"[-self.dims :])
+
+    @property
+    def middle(self):
+        """Number of the plane in the middle."""
+        return self.number if self.dims == 2 else self.number * self.image.size["Z"] + self.image.size["Z"] // 2
+
+    def read(self, *where):
+        """A copy of the pixels at some positions (index arrays or slices) along each axis; without any, of all.
+
+        Raises
+        ------
+        UserError
+            If a pixel is not a number.
+        """
+        where = where or (slice(None),) * self.dims
+        if self.dims == 2:
+            return self._plane(self.number, where)
+        depth = self.image.size["Z"]
+        chosen = np.arange(depth)[where[0]]
+        # Mirrored planes are asked for twice; each is read once.
+        planes, order = np.unique(chosen, return_inverse=True)
+        return np.stack([self._plane(self.number * depth + z, where[1:]) for z in planes])[order]
+
+    def _plane(self, number, where):
+        rows, columns = (np.arange(size)[place] for size, place in zip(self.image.plane_shape, where))
+        pixels = self.image.plane(number)[np.ix_(rows, columns)]
+        require_finite(pixels, self.image.path)
+        return pixels
+
+
+def require_finite(pixels, path):
+    """Raise a UserError if a pixel is not a number."""
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        count = int((~np.isfinite(pixels)).sum())
+        raise UserError(
+            f"{path} has {count} pixels that are not numbers (NaN or infinite). "
+            "Replace them in Fiji (Process > Math > NaN Background...), or remove the file"
+        )
+
 
 def open_image(path, axes="auto"):
     """Read an image's header.

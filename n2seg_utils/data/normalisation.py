@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UserError
+from .images import require_finite
 
 _SAMPLE = 1_000_000  # pixels looked at in each image
 _SPREAD = 3.0  # from this ratio of contrasts on, images do not share one scale
@@ -94,16 +95,13 @@ def fit(images, kind):
     return Normalisation(kind, tuple(mean.tolist()), _divisible(np.sqrt(variance).tolist()))
 
 
+def alike(one, other):
+    """Whether two Normalisations belong to images of about the same brightness and contrast."""
+    ratio = np.array(one.std) / np.array(other.std)
+    apart = np.abs(np.array(one.mean) - np.array(other.mean)) / np.maximum(one.std, other.std)
+    return bool((ratio < _SPREAD).all() and (ratio > 1 / _SPREAD).all() and (apart < _SPREAD).all())
+
+
 def _divisible(std):
     """A channel without contrast is left unscaled."""
     return tuple(s if s > 0 else 1.0 for s in std)
-
-
-def require_finite(values, path):
-    """Raise a UserError if a pixel is not a number."""
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        count = int((~np.isfinite(values)).sum())
-        raise UserError(
-            f"{path} has {count} pixels that are not numbers (NaN or infinite). "
-            "Replace them in Fiji (Process > Math > NaN Background...), or remove the file"
-        )

@@ -1,12 +1,41 @@
 """From image files to the arrays that training draws patches from: all of them, or ever new blocks."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from .normalisation import require_finite
+from .images import Frame
 
 
-def load(images, parts, use, normalisation):
-    """All planes for one use, scaled, in memory.
+@dataclass(frozen=True)
+class Source:
+    """Where patches of one use come from: an area of the frames of one image."""
+
+    frames: list[Frame]
+    rows: slice
+    columns: slice
+
+    @property
+    def shape(self):
+        """(Y, X) or (Z, Y, X) of the area in one frame."""
+        rows, columns = (s.stop - s.start for s in (self.rows, self.columns))
+        return (*self.frames[0].shape[:-2], rows, columns)
+
+    @property
+    def pixels(self):
+        """Pixels of all frames."""
+        return len(self.frames) * int(np.prod(self.shape, dtype="int64"))
+
+    def read(self, number, corner=None, shape=None):
+        """The area of one frame, or a block of some shape at a corner of the area."""
+        corner, shape = corner or (0,) * len(self.shape), shape or self.shape
+        first = (*(0,) * (len(self.shape) - 2), self.rows.start, self.columns.start)
+        where = [slice(f + c, f + c + size) for f, c, size in zip(first, corner, shape)]
+        return self.frames[number].read(*where)
+
+
+def sources(images, parts, use, dims):
+    """What there is for one use.
 
     Parameters
     ----------
@@ -15,85 +44,73 @@ def load(images, parts, use, normalisation):
         From :func:`~n2seg_utils.data.split.split`.
     use : str
         "train" or "validate".
-    normalisation : Normalisation
+    dims : int
+        2: planes; 3: volumes.
 
     Returns
     -------
-    planes : list of ndarray (Y, X, C)
+    list of Source
+    """
+    found = []
+    for part in (p for p in parts if p.use == use):
+        image = images[part.image]
+        y, x, height, width = part.region or (0, 0, *image.plane_shape[:2])
+        found.append(Source(image.frames(dims), slice(y, y + height), slice(x, x + width)))
+    return found
+
+
+def load(found, normalisation):
+    """All frames of some sources, scaled, in memory.
+
+    Returns
+    -------
+    list of ndarray (Y, X, C) or (Z, Y, X, C)
         float32.
     """
-    planes = []
-    for part in (p for p in parts if p.use == use):
-        image = images[part.image]
-        scale = normalisation.for_image(image)
-        planes += [scale.apply(_cut(image, number, part)) for number in range(image.planes)]
-    return planes
+    frames = []
+    for source in found:
+        scale = normalisation.for_image(source.frames[0].image)
+        frames += [scale.apply(source.read(number)) for number in range(len(source.frames))]
+    return frames
 
 
-def nbytes(images, parts, use):
+def nbytes(found):
     """Bytes that :func:`load` would need."""
-    total = 0
-    for part in (p for p in parts if p.use == use):
-        image = images[part.image]
-        height, width, channels = image.plane_shape
-        if part.region:
-            height, width = part.region[2:]
-        total += image.planes * height * width * channels * 4
-    return total
+    return sum(4 * source.pixels * source.frames[0].image.size["C"] for source in found)
 
 
 class BlockStream:
-    """Square blocks from images that do not fit into memory, new ones for each epoch.
+    """Blocks from images that do not fit into memory, new ones for each epoch.
 
     The blocks of an epoch are a function of the seed and the epoch's number only.
 
     Parameters
     ----------
-    images, parts, use, normalisation
-        As for :func:`load`.
-    side : int
-        Wanted side of a block; smaller if an image is.
+    found : list of Source
+    normalisation : Normalisation
+    shape : tuple of int
+        Wanted (Y, X) or (Z, Y, X) of a block; less where an image is smaller.
     count : int
         Blocks in an epoch.
     seed : int
     """
 
-    def __init__(self, images, parts, use, normalisation, side, count, seed):
-        self.images, self.normalisation, self.count, self.seed = images, normalisation, count, seed
-        self.parts = [p for p in parts if p.use == use]
-        areas = [self._area(p) for p in self.parts]
-        self.side = min(side, *(min(h, w) for _, _, h, w in areas))
-        positions = np.array([images[p.image].planes * h * w for p, (_, _, h, w) in zip(self.parts, areas)], "float64")
-        self.chances = positions / positions.sum()
+    def __init__(self, found, normalisation, shape, count, seed):
+        self.sources, self.normalisation, self.count, self.seed = found, normalisation, count, seed
+        self.shape = tuple(int(side) for side in np.min([shape, *(source.shape for source in found)], axis=0))
+        pixels = np.array([source.pixels for source in found], "float64")
+        self.chances = pixels / pixels.sum()
         self.scales = {}
 
     def blocks(self, epoch):
-        """The blocks of one epoch: a list of `count` arrays (side, side, C), float32."""
+        """The blocks of one epoch: a list of `count` arrays of :attr:`shape` and channels, float32."""
         rng = np.random.default_rng([self.seed, epoch])
-        chosen = np.sort(rng.choice(len(self.parts), self.count, p=self.chances))
         blocks = []
-        for part in (self.parts[i] for i in chosen):
-            image = self.images[part.image]
-            y, x, height, width = self._area(part)
-            y += int(rng.integers(height - self.side + 1))
-            x += int(rng.integers(width - self.side + 1))
-            plane = image.plane(int(rng.integers(image.planes)))
-            block = np.asarray(plane[y : y + self.side, x : x + self.side])
-            require_finite(block, image.path)
-            if part.image not in self.scales:
-                self.scales[part.image] = self.normalisation.for_image(image)
-            blocks.append(self.scales[part.image].apply(block))
+        for chosen in np.sort(rng.choice(len(self.sources), self.count, p=self.chances)):
+            source = self.sources[chosen]
+            corner = tuple(int(rng.integers(has - size + 1)) for has, size in zip(source.shape, self.shape))
+            block = source.read(int(rng.integers(len(source.frames))), corner, self.shape)
+            if chosen not in self.scales:
+                self.scales[chosen] = self.normalisation.for_image(source.frames[0].image)
+            blocks.append(self.scales[chosen].apply(block))
         return blocks
-
-    def _area(self, part):
-        return part.region or (0, 0, *self.images[part.image].plane_shape[:2])
-
-
-def _cut(image, number, part):
-    plane = image.plane(number)
-    if part.region:
-        y, x, height, width = part.region
-        plane = plane[y : y + height, x : x + width]
-    plane = np.asarray(plane)
-    require_finite(plane, image.path)
-    return plane

@@ -3,6 +3,7 @@
 import logging
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import tifffile
@@ -13,6 +14,7 @@ from .calibration import read_calibration
 from .files import readable
 
 ENDINGS = (".tif", ".tiff")
+_DECODED = 256_000_000  # bytes of decoded pages to keep
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # we say ourselves what is wrong with a file
 
@@ -35,8 +37,8 @@ def read_header(path):
 def open_planes(path, axes):
     """An object that is indexed by (t, z) and gives (Y, X, C), for a file with these axes.
 
-    A plain file is mapped into memory: pixels are read when they are looked at. Any other is decoded page by page, and
-    stays open until the object is forgotten.
+    A plain file is mapped into memory, anew for each plane, so that only what is looked at is read and none of it stays
+    in memory. Any other is decoded page by page, and stays open until the object is forgotten.
     """
     with readable(path):
         tiff = _open(path)
@@ -46,10 +48,11 @@ def open_planes(path, axes):
         with tiff:
             dtype = content.dtype.newbyteorder(tiff.byteorder)
             try:
-                pixels = np.memmap(path, dtype, "r", content.offset, content.shape)
+                mapped = _Mapped(path, dtype, content.offset, content.shape, axes)
+                mapped[0, 0]
+                return mapped
             except OSError:  # some network drives cannot map files
-                pixels = tiff.series[0].asarray()
-            return planes_first(pixels, axes)
+                return planes_first(tiff.series[0].asarray(), axes)
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,23 @@ def _content(tiff):
     return _Content(first.shape, dtype, first.axes, first.pages, first.dataoffset)
 
 
+@dataclass(frozen=True)
+class _Mapped:
+    """Planes of a file whose pixels lie there in one piece."""
+
+    path: object
+    dtype: np.dtype
+    offset: int
+    shape: tuple
+    axes: str
+
+    def __getitem__(self, index):
+        with readable(self.path):
+            return planes_first(np.memmap(self.path, self.dtype, "r", self.offset, self.shape), self.axes)[index]
+
+
 class _Pages:
-    """Planes that are decoded one page at a time."""
+    """Planes that are decoded one page at a time; the last ones are kept, for pieces are cut from them in turn."""
 
     def __init__(self, tiff, content, axes):
         self.tiff, self.pages = tiff, content.pages
@@ -93,6 +111,8 @@ class _Pages:
         one_plane_a_page = {"Y", "X"} <= set(self.inner) and content.shape[split:] == inner
         regular = one_plane_a_page and len(self.pages) == np.prod(self.counts, dtype="int64")
         self.whole = None if regular else planes_first(tiff.series[0].asarray(), axes)
+        room = _DECODED // max(1, int(np.prod(inner, dtype="int64")) * content.dtype.itemsize)
+        self.page = lru_cache(maxsize=max(1, min(room, 256)))(self._page)
 
     def __getitem__(self, index):
         if self.whole is not None:
@@ -101,9 +121,9 @@ class _Pages:
         with readable(self.tiff.filehandle.path):
             if "C" in self.front:
                 channels = range(self.counts[self.front.index("C")])
-                pixels, axes = np.stack([self._page(t, z, c) for c in channels]), "C" + self.inner
+                pixels, axes = np.stack([self.page(t, z, c) for c in channels]), "C" + self.inner
             else:
-                pixels, axes = self._page(t, z, 0), self.inner
+                pixels, axes = self.page(t, z, 0), self.inner
         return planes_first(pixels, axes)[t if "T" in axes else 0, z if "Z" in axes else 0]
 
     def _page(self, t, z, c):

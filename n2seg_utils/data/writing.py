@@ -37,8 +37,8 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
     Yields
     ------
     callable
-        ``write(plane, rows, columns, values)``: put `values` (Y, X, C) into two slices of a plane (which counts
-        through Z, then T).
+        ``write(number, where, values)``: put `values` (Y, X, C) into two slices of plane `number` (which counts
+        through Z, then T), or `values` (Z, Y, X, C) into three slices of the volume of time point `number`.
     """
     dtype = np.dtype(dtype)
     size = like.size | ({"C": channels} if channels else {})
@@ -49,27 +49,22 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
         require_space(temporary.parent, nbytes)
         with local_file(temporary) as local:
             options = _options(like.calibration, axes, dtype, nbytes, display)
-            tifffile.memmap(local, shape=shape, dtype=dtype, **options)
+            offset = tifffile.memmap(local, shape=shape, dtype=dtype, **options).offset
             _reserve(local)
-            with contextlib.closing(_Target(local, shape, axes, dtype, size["Z"])) as target:
-                yield target.write
+            yield _Target(local, offset, shape, axes, dtype, size["Z"]).write
 
 
 class _Target:
-    """The pixels of a file in the making, mapped into memory."""
+    """The pixels of a file in the making, mapped into memory anew for each piece, so that none of them stays there."""
 
-    def __init__(self, path, shape, axes, dtype, depth):
-        self.pixels = tifffile.memmap(path, mode="r+")
-        self.dtype, self.depth = dtype, depth
-        self.view = planes_first(self.pixels.reshape(shape), axes)
+    def __init__(self, path, offset, shape, axes, dtype, depth):
+        self.path, self.offset, self.shape = path, offset, shape
+        self.axes, self.dtype, self.depth = axes, dtype, depth
 
-    def write(self, plane, rows, columns, values):
-        t, z = divmod(plane, self.depth)
-        self.view[t, z, rows, columns] = to_type(values, self.dtype)
-
-    def close(self):
-        self.pixels.flush()
-        self.pixels = self.view = None  # Windows does not rename a file that is mapped
+    def write(self, number, where, values):
+        pixels = np.memmap(self.path, self.dtype, "r+", self.offset, self.shape)
+        frame = (*divmod(number, self.depth), *where) if len(where) == 2 else (number, *where)
+        planes_first(pixels, self.axes)[frame] = to_type(values, self.dtype)
 
 
 def to_type(values, dtype):

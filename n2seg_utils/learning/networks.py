@@ -1,17 +1,21 @@
-"""The U-Net that csbdeep and n2v build, from stock Keras layers."""
+"""The U-Nets that csbdeep and n2v build, from stock Keras layers, in 2D and 3D."""
 
+from dataclasses import dataclass
+
+import numpy as np
 from keras import Model, layers
 
+_BINOMIAL = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
-def unet(channels, outputs=None, depth=2, width=32, kernel_size=3, batch_norm=False, narrow_decoder=False, name="unet"):
-    """A 2D U-Net for images of any size divisible by ``2 ** depth``.
 
-    Weight for weight the network of csbdeep's ``custom_unet`` or, with `narrow_decoder`, of n2v's ``build_unet``, so
-    that they load each other's weights: two convolutions a level, ReLU, max pooling, nearest upsampling, skip
-    connections, and a linear 1 x 1 convolution at the end.
+@dataclass(frozen=True)
+class Architecture:
+    """All that is needed to build a U-Net, and to know how far it looks.
 
-    Parameters
+    Attributes
     ----------
+    dims : int
+        2 for planes (Y, X), 3 for volumes (Z, Y, X).
     channels, outputs : int
         Input and output channels; outputs default to channels.
     depth : int
@@ -22,47 +26,141 @@ def unet(channels, outputs=None, depth=2, width=32, kernel_size=3, batch_norm=Fa
         Odd size of the convolutions.
     batch_norm : bool
         Normalise after each convolution.
+    together : bool
+        One network that sees all channels, else one network a channel that sees nothing but its own.
     narrow_decoder : bool
         Give the first convolution of each level on the way up `width` filters, as n2v does; csbdeep doubles them.
+    blur_pool : bool
+        Blur before thinning out (Zhang, ICML 2019), as N2V2 does.
+    top_skip : bool
+        Have a skip connection at full resolution; N2V2 has none.
+    residual : bool
+        Add the input to the output.
+    last_activation : str
+    pool_z : int
+        How many planes of a volume a pooling merges: 2, or 1 where planes are far apart.
+    sees : int or None
+        With networks apart: the one channel that all of them see. Old n2v models have this defect.
+    """
+
+    dims: int = 2
+    channels: int = 1
+    outputs: int | None = None
+    depth: int = 2
+    width: int = 32
+    kernel_size: int = 3
+    batch_norm: bool = False
+    together: bool = True
+    narrow_decoder: bool = False
+    blur_pool: bool = False
+    top_skip: bool = True
+    residual: bool = False
+    last_activation: str = "linear"
+    pool_z: int = 2
+    sees: int | None = None
+
+    @property
+    def pool(self):
+        """Pixels that one pooling merges along each axis."""
+        return (self.pool_z, 2, 2)[-self.dims :]
+
+    @property
+    def block(self):
+        """What the size of an input must be a multiple of, along each axis."""
+        return tuple(size**self.depth for size in self.pool)
+
+    @property
+    def reach(self):
+        """Pixels that an output pixel looks at in each direction, along each axis."""
+        return tuple(self._reach(size) for size in self.pool)
+
+    def _reach(self, pool):
+        # Sums how far each layer reaches, in pixels of its level: two convolutions down, two up, and what pooling and
+        # upsampling together shift a pixel by. A pooling with blur looks at four pixels in place of two.
+        half = self.kernel_size // 2
+        shift = 0 if pool == 1 else 3 if self.blur_pool else 1
+        levels = sum((4 * half + shift) * pool**level for level in range(self.depth))
+        return levels + 2 * half * pool**self.depth
+
+
+def unet(architecture, name="unet"):
+    """A U-Net for images of any size divisible by ``architecture.block``.
+
+    Weight for weight the network of csbdeep's ``custom_unet`` or, with `narrow_decoder`, of n2v's ``build_unet``
+    (N2V2 included), so that they load each other's weights: two convolutions a level, ReLU, max pooling, nearest
+    upsampling, skip connections, and a linear convolution of one pixel at the end.
+
+    Parameters
+    ----------
+    architecture : Architecture
 
     Returns
     -------
     keras.Model
-        (B, Y, X, channels) -> (B, Y, X, outputs)
+        (B, Y, X, channels) -> (B, Y, X, outputs), with Z before Y in 3D. Layers and weights are made channel by
+        channel, from the top down and up again.
 
     References
     ----------
     Ronneberger, Fischer, Brox: U-Net. MICCAI 2015. Weigert et al.: Content-aware image restoration. Nat Methods 2018.
+    Höck et al.: N2V2 - Fixing Noise2Void Checkerboard Artifacts. ECCV Workshops 2022.
     """
+    a = architecture
+    image = layers.Input((None,) * a.dims + (a.channels,), name="input")
+    if a.together or a.channels == 1:
+        answer = _branch(image, a, "", a.outputs or a.channels)
+    else:
+        seen = range(a.channels) if a.sees is None else [a.sees % a.channels] * a.channels
+        branches = [_branch(image[..., c : c + 1], a, f"channel_{n}", 1) for n, c in enumerate(seen)]
+        answer = layers.Concatenate()(branches)
+    if a.residual:
+        answer = layers.Add()([answer, image])
+    if a.last_activation != "linear":
+        answer = layers.Activation(a.last_activation)(answer)
+    return Model(image, answer, name=name)
+
+
+def _branch(x, a, prefix, outputs):
+    convolution = layers.Conv2D if a.dims == 2 else layers.Conv3D
+    upsampling = layers.UpSampling2D if a.dims == 2 else layers.UpSampling3D
 
     def convolve(x, filters, label):
-        if not batch_norm:
-            return layers.Conv2D(filters, kernel_size, padding="same", activation="relu", name=label)(x)
-        x = layers.Conv2D(filters, kernel_size, padding="same", name=label)(x)
+        if not a.batch_norm:
+            return convolution(filters, a.kernel_size, padding="same", activation="relu", name=prefix + label)(x)
+        x = convolution(filters, a.kernel_size, padding="same", name=prefix + label)(x)
         return layers.Activation("relu")(layers.BatchNormalization()(x))
 
-    image = layers.Input((None, None, channels), name="input")
-    x, skips = image, []
-    for level in range(depth):
+    skips = []
+    for level in range(a.depth):
         for number in range(2):
-            x = convolve(x, width * 2**level, f"down_level_{level}_no_{number}")
+            x = convolve(x, a.width * 2**level, f"down_level_{level}_no_{number}")
         skips.append(x)
-        x = layers.MaxPooling2D(2, name=f"max_{level}")(x)
-    x = convolve(x, width * 2**depth, "middle_0")
-    x = convolve(x, width * 2 ** max(0, depth - 1), "middle_2")
-    for level in reversed(range(depth)):
-        x = layers.Concatenate()([layers.UpSampling2D(2)(x), skips[level]])
-        x = convolve(x, width if narrow_decoder else width * 2**level, f"up_level_{level}_no_0")
-        x = convolve(x, width * 2 ** max(0, level - 1), f"up_level_{level}_no_2")
-    x = layers.Conv2D(outputs or channels, 1, name="output")(x)
-    return Model(image, x, name=name)
+        x = _pool(x, a, f"{prefix}max_{level}")
+    x = convolve(x, a.width * 2**a.depth, "middle_0")
+    x = convolve(x, a.width * 2 ** max(0, a.depth - 1), "middle_2")
+    for level in reversed(range(a.depth)):
+        x = upsampling(a.pool)(x)
+        if a.top_skip or level > 0:
+            x = layers.Concatenate()([x, skips[level]])
+        # n2v widens its decoder where it leaves out the top skip.
+        wide = not a.narrow_decoder or (not a.top_skip and level > 0)
+        x = convolve(x, a.width * 2**level if wide else a.width, f"up_level_{level}_no_0")
+        x = convolve(x, a.width * 2 ** max(0, level - 1), f"up_level_{level}_no_2")
+    return convolution(outputs, 1, name=f"{prefix}output")(x)
 
 
-def receptive_radius(depth, kernel_size):
-    """Pixels that a tile must overlap its neighbour by, so that no output pixel knows that it was tiled.
-
-    Sums, over all layers of :func:`unet`, how far a layer reaches, in pixels of its level.
-    """
-    reach = kernel_size // 2
-    levels = sum((2 + 2) * reach * 2**level + 2**level for level in range(depth))
-    return levels + 2 * reach * 2**depth
+def _pool(x, a, label):
+    if a.dims == 2 and a.blur_pool:
+        x = layers.MaxPooling2D(2, strides=1, padding="same", name=f"{label}_dense")(x)
+        blur = layers.DepthwiseConv2D(3, strides=2, padding="same", use_bias=False, trainable=False, name=label)
+        x = blur(x)
+        blur.set_weights([np.broadcast_to(_BINOMIAL[..., None, None], blur.kernel.shape)])
+        return x
+    if a.dims == 2:
+        return layers.MaxPooling2D(2, name=label)(x)
+    if not a.blur_pool:
+        return layers.MaxPooling3D(a.pool, name=label)(x)
+    # Two means of two pixels are the binomial filter 1 2 1; Keras has no depthwise convolution in 3D.
+    x = layers.MaxPooling3D(a.pool, strides=1, padding="same", name=f"{label}_dense")(x)
+    x = layers.AveragePooling3D(a.pool, strides=1, padding="same", name=f"{label}_blur")(x)
+    return layers.AveragePooling3D(a.pool, name=label)(x)

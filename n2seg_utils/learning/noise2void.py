@@ -2,8 +2,7 @@
 
 import keras
 
-from .blindspot import blind_spots
-from .losses import masked_mse
+from .losses import MASKED
 from .seeds import StepSeed
 
 
@@ -16,31 +15,31 @@ class Noise2VoidTraining(keras.Model):
     Parameters
     ----------
     network : keras.Model
-        (B, Y, X, C) -> (B, Y, X, C).
+        (B, Y, X, C) -> (B, Y, X, C), or with Z before Y.
     patches, validation_patches : PatchSampler
+    hide : BlindSpots
+        Hides pixels of the patches; in validation as in training.
     seed : int
-    masked_percent : float
-        Share of the pixels hidden in each patch, in percent.
-    radius : int
-        Hidden pixels take the value of a pixel at most about this far away.
+    loss : str
+        "mse" or "mae", over the hidden pixels.
     """
 
-    def __init__(self, network, patches, validation_patches, seed, masked_percent, radius):
+    def __init__(self, network, patches, validation_patches, hide, seed, loss="mse"):
         super().__init__(name="noise2void")
         self.network = network
         self.patches, self.validation_patches = patches, validation_patches
-        self.seed, self.masked_percent, self.radius = seed, masked_percent, radius
+        self.hide, self.seed, self.masked_loss = hide, seed, MASKED[loss]
         self.built = True
 
     def call(self, step, training=False):
-        """Predict the patches of one step; returns (prediction, target, hidden), each (B, Y, X, C)."""
+        """Predict the patches of one step; returns (prediction, target, hidden), all of the patches' shape."""
         sampler = self.patches if training else self.validation_patches
         seeds = StepSeed(self.seed, step[0], stream=sampler.stream)
         target = sampler.draw(seeds)
-        masked, hidden = blind_spots(target, seeds, self.masked_percent, self.radius)
+        masked, hidden = self.hide(target, seeds)
         return self.network(masked, training=training), target, hidden
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Mean squared error on the hidden pixels."""
+        """The error on the hidden pixels."""
         prediction, target, hidden = y_pred
-        return masked_mse(target, prediction, hidden)
+        return self.masked_loss(target, prediction, hidden)

@@ -7,67 +7,72 @@ import keras
 import numpy as np
 from csbdeep.internals.predict import Tiling
 
-from .networks import receptive_radius
-
 SMALLEST_TILE = 64
-LARGEST_TILE = 2048
+LARGEST_TILE = 1024
+_BYTES = 48  # of activations at once, a pixel and first-level filter
 # Names of the errors by which TensorFlow, PyTorch and JAX say that the device's memory is full.
 _OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "JaxRuntimeError")
 
 
 class TiledPredictor:
-    """Predicts planes piece by piece; tiles overlap by the network's reach, so that no seam can be seen.
+    """Predicts planes or volumes piece by piece; tiles overlap by the network's reach, so that no seam can be seen.
 
     Parameters
     ----------
     network : keras.Model
-        (B, Y, X, C) -> (B, Y, X, C').
-    depth, kernel_size : int
-        Of the network, see :func:`~n2seg_utils.learning.networks.unet`.
+        (B, Y, X, C) -> (B, Y, X, C'), or with Z before Y.
+    architecture : Architecture
+        Of the network.
     tile : int
-        Side of a tile in pixels, overlap included; halved whenever the device's memory is full.
+        Side of a tile in pixels, overlap included; halved whenever the device's memory is full. Along Z, where the
+        network looks less far, tiles are as deep as they are wide or, if that is less, as the volume.
+    orientations : bool
+        Predict each tile flipped and turned in its YX plane in all eight ways, and take the mean.
     """
 
-    def __init__(self, network, depth, kernel_size, tile):
-        self.network = network
-        self.block = 2**depth
-        self.overlap = math.ceil(receptive_radius(depth, kernel_size) / self.block)
-        self.tile = tile
+    def __init__(self, network, architecture, tile, orientations=False):
+        self.network, self.architecture, self.tile = network, architecture, tile
+        self.orientations = ORIENTATIONS if orientations else ORIENTATIONS[:1]
 
-    def tiles(self, height, width):
-        """How a plane is cut.
+    def tiles(self, shape):
+        """How an image is cut.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (Y, X) or (Z, Y, X).
 
         Returns
         -------
         list of (read, inner, write)
-            Pairs of slices (rows, columns): what the network reads, the part of its answer that counts, and where
-            that goes. `read` may reach past the end of the plane, where pixels are mirrored.
+            Tuples of slices: what the network reads, the part of its answer that counts, and where that goes. `read`
+            may reach past the end of the image, where pixels are mirrored.
         """
-        rows, columns = (self._cut(length) for length in (height, width))
-        return [tuple(zip(r, c)) for r, c in itertools.product(rows, columns)]
+        cuts = [self._cut(*about) for about in zip(shape, self.architecture.block, self.architecture.reach)]
+        return [tuple(zip(*axes)) for axes in itertools.product(*cuts)]
 
-    def predict(self, plane, write, transform, restore, on_tile=None):
-        """Predict one plane.
+    def predict(self, shape, read, write, transform, restore, on_tile=None):
+        """Predict one image.
 
         Parameters
         ----------
-        plane : array (Y, X, C)
-            May be mapped from disk; only one tile at a time is read.
+        shape : tuple of int
+            (Y, X) or (Z, Y, X).
+        read : callable
+            ``read(*positions)`` gives the pixels at some rows and columns (and planes before them), (Y, X, C).
         write : callable
-            ``write(rows, columns, values)`` receives the pieces, (Y, X, C').
+            ``write(slices, values)`` receives the pieces, (Y, X, C').
         transform, restore : callable
             Scale the input to what the network knows, and its output back.
         on_tile : callable, optional
             ``on_tile(done, total)`` after each tile.
         """
-        height, width = plane.shape[:2]
         while True:
             try:
-                tiles = self.tiles(height, width)
-                for number, (read, inner, target) in enumerate(tiles, 1):
-                    image = np.asarray(plane[np.ix_(_mirrored(read[0], height), _mirrored(read[1], width))], "float32")
-                    answer = self.network(transform(image)[None], training=False)
-                    write(*target, restore(keras.ops.convert_to_numpy(answer)[0][inner]))
+                tiles = self.tiles(shape)
+                for number, (source, inner, target) in enumerate(tiles, 1):
+                    image = transform(read(*map(_mirrored, source, shape)))
+                    write(target, restore(self._answer(image)[inner]))
                     if on_tile:
                         on_tile(number, len(tiles))
                 return
@@ -77,25 +82,61 @@ class TiledPredictor:
                     raise
                 self.tile //= 2
 
-    def _cut(self, length):
-        blocks = math.ceil(length / self.block)
+    def _answer(self, image):
+        total = 0
+        for turn, back in self.orientations:
+            answer = self.network(np.ascontiguousarray(turn(image))[None], training=False)
+            total = total + back(keras.ops.convert_to_numpy(answer)[0])
+        return total if len(self.orientations) == 1 else total / np.float32(len(self.orientations))
+
+    def _cut(self, length, block, reach):
+        overlap = math.ceil(reach / block)
+        blocks = math.ceil(length / block)
         # At least half of a tile's side must count: of smaller ones the overlap would be most of the work.
-        size = max(self.tile // self.block, 4 * self.overlap)
+        size = max(self.tile // block, 4 * overlap)
         cuts = []
-        for read, write, _ in Tiling(blocks, size, self.overlap).slice_generator(self.block):
+        for read, write, _ in Tiling(blocks, size, overlap).slice_generator(block):
             write = slice(write.start, min(write.stop, length))
             cuts.append((read, slice(write.start - read.start, write.stop - read.start), write))
         return cuts
 
 
-def tile_for_memory(free_bytes, network_width):
-    """A tile that fits comfortably: a quarter of the free memory, at about 48 bytes a pixel and first-level filter."""
-    side = math.isqrt(int(free_bytes / 4 / (48 * network_width)))
-    return int(np.clip(side // 64 * 64, SMALLEST_TILE, LARGEST_TILE))
+def _orientation(flip, turns):
+    """A flip along X and quarter turns in the YX plane of (..., Y, X, C), and what undoes them."""
+
+    def there(image):
+        return np.rot90(image[..., ::-1, :] if flip else image, turns, (-3, -2))
+
+    def back(image):
+        image = np.rot90(image, -turns, (-3, -2))
+        return image[..., ::-1, :] if flip else image
+
+    return there, back
+
+
+ORIENTATIONS = [_orientation(flip, turns) for flip in (False, True) for turns in range(4)]
+
+
+def tile_for_memory(free_bytes, architecture, depth=None):
+    """The side of a tile that fits comfortably: a quarter of the free memory.
+
+    Parameters
+    ----------
+    free_bytes : int
+    architecture : Architecture
+    depth : int, optional
+        Planes of the volume, in 3D: a shallow one allows wider tiles.
+    """
+    branches = 1 if architecture.together else architecture.channels
+    pixels = free_bytes / 4 / (_BYTES * architecture.width * branches)
+    side = pixels ** (1 / architecture.dims)
+    if depth and depth < side:
+        side = math.sqrt(pixels / depth)
+    return int(np.clip(side // 16 * 16, SMALLEST_TILE, LARGEST_TILE))
 
 
 def _mirrored(piece, length):
-    """Positions of a slice; those past the end are mirrored back into the plane, however small it is."""
+    """Positions of a slice; those past the end are mirrored back into the image, however small it is."""
     positions = np.arange(piece.start, piece.stop)
     period = max(1, 2 * (length - 1))
     positions = positions % period

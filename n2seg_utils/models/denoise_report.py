@@ -8,6 +8,9 @@ from ..data.images import open_image
 from ..quality import plots, qc
 from ..quality.report import write_report
 
+_NAMES = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "structN2V"}
+_SHOWN = 1024  # pixels along the side of a figure
+
 
 def judge_denoiser(denoiser, on_progress=None):
     """Denoise the images that have a clean partner and score them, into the run's ``quality`` folder.
@@ -54,16 +57,22 @@ def example_figure(denoiser, number=0):
     files = list_images(drive.bring(settings.images))
     noisy = files[number % len(files)]
     image = open_image(noisy, settings.axes)
-    middle = image.planes // 2
-    plane = np.asarray(image.plane(middle), "float32")
-    scale = denoiser.normalisation.for_image(image)
-    planes = {"noisy": plane[..., 0], "denoised": denoiser.predict_pixels(plane, scale)[..., 0]}
+    middle, window = image.planes // 2, [_central(size) for size in image.plane_shape[:2]]
+    planes = dict(zip(("noisy", "denoised"), denoiser.predict_crop(image, middle, *window)))
     partner = pair_by_name([noisy], list_images(drive.bring(settings.truth)))[0] if settings.truth else []
+    if partner:
+        truth = open_image(partner[0][1], settings.axes)
+        planes["truth"] = np.asarray(truth.plane(middle)[tuple(window)], "float32")
+    planes = {title: pixels[..., 0] for title, pixels in planes.items()}
     if not partner:
         return plots.side_by_side(planes)
-    planes["truth"] = np.asarray(open_image(partner[0][1], settings.axes).plane(middle)[..., 0], "float32")
-    scores = qc.score_lines(planes, partner[0][1])
-    return plots.side_by_side(planes, scores, reference="truth")
+    return plots.side_by_side(planes, qc.score_lines(planes, partner[0][1]), reference="truth")
+
+
+def _central(size):
+    """The middle of an image, as much as a figure shows."""
+    start = max(0, (size - _SHOWN) // 2)
+    return slice(start, min(size, start + _SHOWN))
 
 
 def write_denoise_report(denoiser, scores=None):
@@ -90,5 +99,5 @@ def write_denoise_report(denoiser, scores=None):
     if scores:
         notes.append("The truth was used to judge the result, never to train.")
     path = denoiser.run / "report.html"
-    title = f"Noise2Void denoising: {denoiser.run.path.name}"
+    title = f"{_NAMES[settings.algorithm]} denoising: {denoiser.run.path.name}"
     return write_report(path, title, figures, scores, settings.to_dict(), happened, notes)

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from dataclasses import asdict
 
 import numpy as np
 
@@ -12,17 +13,21 @@ from ..data.images import open_images
 from ..data.split import split
 from ..errors import UserError
 from ..learning import device
+from ..learning.networks import unet
 from ..learning.noise2void import Noise2VoidTraining
 from ..learning.patches import PatchSampler
 from ..learning.training import Plan, Refill, plan_for_minutes, train
 from . import n2v_format
-from .denoiser import Denoiser, build_network
+from .denoiser import Denoiser, design
+from .hiding import blind_spots, patch_shape
 from .run_folder import RunFolder
-from .suggestions import settle
+from .suggestions import pool_z, settle
 
 _MEMORY_SHARE = 0.1  # of the free memory, for training pixels; on their way to the device there are four copies
 _LARGEST_POOL = 8_000_000_000  # bytes: positions in the pool of pixels are 32 bit
 _BLOCK = 512
+_BLOCK_DEPTH = 32
+_BRIEF = 4
 
 
 def train_denoiser(settings, watcher=None):
@@ -48,25 +53,28 @@ def train_denoiser(settings, watcher=None):
     run.require_free()
     images = open_images(drive.bring(settings.images), settings.axes)
     _require_truth(images, settings.truth)
+    start = _start(settings, images)
+    if start:
+        settings = n2v_format.describe(settings, start.architecture)
     settings = settle(settings, images, device.has_gpu())
-    normalisation = scaling.fit(images, settings.normalisation)
+    architecture = start.architecture if start else design(settings, images[0].size["C"], pool_z(images))
+    normalisation = _normalisation(settings, images, start)
     settings = settings.replace(normalisation=normalisation.kind)
     parts = split(images, settings.validation_fraction, settings.seed, settings.patch_size)
     device.seed_weights(settings.seed)
-    network = build_network(settings, images[0].size["C"])
-    samplers, callbacks = _samplers(settings, images, parts, normalisation)
-    training = Noise2VoidTraining(
-        network, *samplers, settings.seed, settings.masked_percent, settings.neighbourhood_radius
-    )
-    run.start(settings, _facts(settings, images, normalisation))
+    network = start.network if start else unet(architecture)
+    hide = blind_spots(settings, images)
+    samplers, callbacks = _samplers(settings, images, parts, normalisation, hide)
+    training = Noise2VoidTraining(network, *samplers, hide, settings.seed, settings.loss)
+    run.start(settings, _facts(settings, images, normalisation, architecture))
     run.write_table("split.csv", _split_rows(images, parts))
     plan = _plan(training, settings, run)
     # The steps are fixed now, and training with these settings takes them again.
     settings = settings.replace(minutes=0, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
     run.write_settings(settings)
     run.note(steps=plan.steps, step_seconds=plan.step_seconds)
-    n2v_format.save_config(run / "config.json", settings, normalisation, images[0].size["C"])
-    denoiser = Denoiser(network, settings, normalisation, run)
+    n2v_format.save_config(run / n2v_format.CONFIG, settings, normalisation, architecture)
+    denoiser = Denoiser(network, architecture, settings, normalisation, run)
     rows = []
 
     def keep(row, is_best):
@@ -77,7 +85,7 @@ def train_denoiser(settings, watcher=None):
                 n2v_format.save_weights(network, run / "weights_best.h5")
 
     started = time.perf_counter()
-    example = _example(images, parts, normalisation)
+    example = _example(images, parts)
     outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks)
     if not outcome.history:
         raise _nothing_learned(run, outcome.stopped)
@@ -116,28 +124,56 @@ def _nothing_learned(run, stopped):
     return UserError(f"The training {reason}, so there is no model yet. {remedy}")
 
 
-def _samplers(settings, images, parts, normalisation):
+def _start(settings, images):
+    """The model to train further, if there is one."""
+    if not settings.pretrained:
+        return None
+    start = Denoiser.load(settings.pretrained)
+    channels = images[0].size["C"]
+    if start.architecture.channels != channels:
+        raise UserError(
+            f"The model in {settings.pretrained} is for {start.architecture.channels} channels, but {images[0].path} "
+            f"has {channels}. Use images like those it was trained with"
+        )
+    if start.architecture.sees is not None:
+        raise UserError(
+            f"The model in {settings.pretrained} was made by n2v with a network per channel, all of which see the last "
+            "channel only: it is not worth training further. Leave 'pretrained' empty"
+        )
+    return start
+
+
+def _normalisation(settings, images, start):
+    """The scaling that the model to start from knows, unless the new images are of quite another brightness."""
+    fitted = scaling.fit(images, settings.normalisation if not start else start.normalisation.kind)
+    return start.normalisation if start and scaling.alike(start.normalisation, fitted) else fitted
+
+
+def _samplers(settings, images, parts, normalisation, hide):
     """Patch sources of training and validation; callbacks that bring in new pixels when not all fit in memory."""
     budget = min(_MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
-    common = {"patch_size": settings.patch_size, "batch_size": settings.batch_size, "seed": settings.seed}
-    side = max(_BLOCK, settings.patch_size)
+    shape = patch_shape(settings)
+    block = (*(max(_BLOCK_DEPTH, size) for size in shape[:-2]), *(max(_BLOCK, size) for size in shape[-2:]))
     samplers, callbacks = [], []
     for number, use in enumerate(("train", "validate")):
-        if pixels.nbytes(images, parts, use) <= budget:
-            planes = pixels.load(images, parts, use, normalisation)
+        found = pixels.sources(images, parts, use, len(shape))
+        if pixels.nbytes(found) <= budget:
+            frames = pixels.load(found, normalisation)
         else:
-            count = max(16, int(budget / 2 / (side**2 * images[0].size["C"] * 4)))
-            stream = pixels.BlockStream(images, parts, use, normalisation, side, count, settings.seed)
-            planes = stream.blocks(0)
+            count = max(16, int(budget / 2 / (np.prod(block) * images[0].size["C"] * 4)))
+            stream = pixels.BlockStream(found, normalisation, block, count, settings.seed)
+            frames = stream.blocks(0)
             callbacks += [Refill(stream)] * (use == "train")
-        samplers.append(PatchSampler(planes, augment=settings.augment and use == "train", stream=number, **common))
+        augment = settings.augment and use == "train"
+        flip, turn = augment and hide.may_flip, augment and hide.may_turn
+        samplers.append(PatchSampler(frames, shape, settings.batch_size, settings.seed, flip, turn, stream=number))
     return samplers, callbacks
 
 
-def _facts(settings, images, normalisation):
+def _facts(settings, images, normalisation, architecture):
     return {
         "workflow": "denoise",
-        "channels": images[0].size["C"],
+        "network": asdict(architecture),
         "normalisation": {"kind": normalisation.kind, "mean": normalisation.mean, "std": normalisation.std},
         "seed": settings.seed,
         "minutes": settings.minutes,
@@ -167,11 +203,12 @@ def _split_rows(images, parts):
     ]
 
 
-def _example(images, parts, normalisation, side=192):
-    """A crop of a validation image to watch: its brightest part, in grey values, and its scaling."""
+def _example(images, parts, side=192):
+    """A crop of a validation image to watch: its brightest part."""
     part = next(p for p in parts if p.use == "validate")
     image = images[part.image]
-    plane = image.plane(image.planes // 2)
+    number = image.planes // 2
+    plane = image.plane(number)
     y, x, height, width = part.region or (0, 0, *image.plane_shape[:2])
     corners = [
         (y + i, x + j)
@@ -180,9 +217,11 @@ def _example(images, parts, normalisation, side=192):
     ]
     corners = corners[:: max(1, len(corners) // 64)]
     i, j = max(corners, key=lambda c: float(np.mean(plane[c[0] : c[0] + side : 4, c[1] : c[1] + side : 4])))
-    crop = plane[i : min(i + side, y + height), j : min(j + side, x + width)]
-    return np.asarray(crop, "float32"), normalisation.for_image(image)
+    return image, number, slice(i, min(i + side, y + height)), slice(j, min(j + side, x + width))
 
 
-def _preview(denoiser, crop, scale):
-    return {"noisy": crop[..., 0], "denoised": denoiser.predict_pixels(crop, scale)[..., 0]}
+def _preview(denoiser, image, plane, rows, columns):
+    # Volumes are looked at a little less far than the network does, which the eye cannot tell: this is done often.
+    margin = None if denoiser.architecture.dims == 2 else _BRIEF
+    noisy, denoised = denoiser.predict_crop(image, plane, rows, columns, margin)
+    return {"noisy": noisy[..., 0], "denoised": denoised[..., 0]}

@@ -6,13 +6,14 @@ import numpy as np
 
 from ..data.files import list_images, require_absent, stem
 from ..data.images import open_image
-from ..data.normalisation import Normalisation, require_finite
+from ..data.normalisation import Normalisation
 from ..data.writing import image_writer
 from ..errors import UserError
 from ..learning import device
-from ..learning.networks import unet
+from ..learning.networks import Architecture, unet
 from ..learning.prediction import TiledPredictor, tile_for_memory
 from ..settings import DenoiseSettings
+from . import n2v_format
 from .run_folder import RunFolder
 
 
@@ -22,47 +23,94 @@ class Denoiser:
     Attributes
     ----------
     network : keras.Model
+    architecture : Architecture
     settings : DenoiseSettings
     normalisation : Normalisation
     run : RunFolder
     """
 
-    def __init__(self, network, settings, normalisation, run):
-        self.network, self.settings, self.normalisation, self.run = network, settings, normalisation, run
+    def __init__(self, network, architecture, settings, normalisation, run):
+        self.network, self.architecture = network, architecture
+        self.settings, self.normalisation, self.run = settings, normalisation, run
 
     @classmethod
     def load(cls, run):
-        """Open a run folder.
+        """Open a run folder, or a folder that n2v wrote (``config.json`` and weights).
 
         Raises
         ------
         UserError
-            If it is not one, or its weights are damaged.
+            If it is neither, or its weights are damaged.
         """
-        run = RunFolder(run).require()
-        settings = DenoiseSettings.load(run / "settings.yaml").check()
-        facts = run.facts()
+        run = RunFolder(run)
+        if (run / n2v_format.CONFIG).is_file() and not (run / "settings.yaml").exists():
+            architecture, normalisation, settings, weights = n2v_format.load_config(run.path)
+        else:
+            run.require()
+            settings, facts = DenoiseSettings.load(run / "settings.yaml").check(), run.facts()
+            try:
+                architecture = Architecture(**facts["network"])
+                normalisation = Normalisation(**facts["normalisation"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise run.damaged("run.json") from error
+            weights = run / "weights_best.h5"
         try:
-            channels, normalisation = int(facts["channels"]), Normalisation(**facts["normalisation"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise run.damaged("run.json") from error
-        network = build_network(settings, channels)
-        try:
-            network.load_weights(str(run / "weights_best.h5"))
-        except (OSError, ValueError, KeyError) as error:
-            raise run.damaged("weights_best.h5") from error
-        return cls(network, settings, normalisation, run)
+            network = unet(architecture)
+            n2v_format.load_weights(network, weights)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise run.damaged(Path(weights).name) from error
+        return cls(network, architecture, settings, normalisation, run)
 
     def predict_pixels(self, values, scale=None):
-        """Denoise an array (Y, X, C); grey values in and out, float32."""
+        """Denoise an array (Y, X, C), or (Z, Y, X, C) if the network is 3D; grey values in and out, float32."""
         result = np.empty(values.shape, "float32")
         scale = scale or self.normalisation
 
-        def write(rows, columns, piece):
-            result[rows, columns] = piece
+        def read(*where):
+            return values[np.ix_(*where)]
 
-        self._predictor("auto").predict(values, write, scale.apply, scale.undo)
+        def write(where, piece):
+            result[where] = piece
+
+        shape = values.shape[:-1]
+        self._predictor(shape).predict(shape, read, write, scale.apply, scale.undo)
         return result
+
+    def predict_crop(self, image, plane, rows, columns, margin=None):
+        """Denoise a piece of one plane, seeing the surroundings that it has in the image.
+
+        Parameters
+        ----------
+        image : ImageFile
+        plane : int
+            Counts through Z, then T.
+        rows, columns : slice
+        margin : int, optional
+            How far to look around at most; default: as far as the network does, so that the result is exactly that of
+            the whole image.
+
+        Returns
+        -------
+        noisy, denoised : ndarray (Y, X, C)
+            Grey values, float32.
+        """
+        self._require_fit(image)
+        frames = image.frames(self.architecture.dims)
+        number, z = (plane, None) if self.architecture.dims == 2 else divmod(plane, image.size["Z"])
+        window = [rows, columns] if z is None else [slice(z, z + 1), rows, columns]
+        around, inside = [], []
+        for piece, size, reach, block in zip(
+            window, frames[number].shape, self.architecture.reach, self.architecture.block
+        ):
+            reach = reach if margin is None else min(reach, margin)
+            # Poolings must fall on the same pixels as in the whole image.
+            start = max(0, piece.start - reach) // block * block
+            around.append(slice(start, min(size, piece.stop + reach)))
+            inside.append(slice(piece.start - start, min(size, piece.stop) - start))
+        noisy = frames[number].read(*around)
+        denoised = self.predict_pixels(noisy, self.normalisation.for_image(image))
+        crops = np.asarray(noisy[tuple(inside)], "float32"), denoised[tuple(inside)]
+        return crops if z is None else (crops[0][0], crops[1][0])
 
     def predict_file(self, image, out, dtype="float32", tile="auto", on_tile=None):
         """Denoise one image file into another.
@@ -78,23 +126,22 @@ class Denoiser:
         on_tile : callable, optional
             ``on_tile(done, total)`` while the work goes on.
         """
-        self._require_channels(image)
+        self._require_fit(image)
         scale = self.normalisation.for_image(image)
-        predictor = self._predictor(tile)
         kind = image.dtype if dtype == "input" else np.dtype("float32")
+        frames = image.frames(self.architecture.dims)
+        predictor = self._predictor(frames[0].shape, tile)
         with image_writer(out, image, kind, display=_display_range(image)) as write:
-            for number in range(image.planes):
-                plane = image.plane(number)
-                require_finite(plane, image.path)
+            for frame in frames:
 
-                def write_piece(rows, columns, values, number=number):
-                    write(number, rows, columns, values)
+                def write_piece(where, values, frame=frame):
+                    write(frame.number, where, values)
 
-                def report(done, tiles, number=number):
+                def report(done, tiles, frame=frame):
                     if on_tile:
-                        on_tile(number + done / tiles, image.planes)
+                        on_tile(frame.number + done / tiles, len(frames))
 
-                predictor.predict(plane, write_piece, scale.apply, scale.undo, report)
+                predictor.predict(frame.shape, frame.read, write_piece, scale.apply, scale.undo, report)
 
     def predict_folder(self, images, out, dtype="float32", tile="auto", on_progress=None, keep_existing=False):
         """Denoise a folder of images (or one file) into another folder, one file at a time.
@@ -123,7 +170,7 @@ class Denoiser:
         if not keep_existing:
             require_absent(targets)
         for image in opened:
-            self._require_channels(image)
+            self._require_fit(image)
         for number, (image, target) in enumerate(zip(opened, targets)):
             if target.exists():
                 continue
@@ -141,35 +188,47 @@ class Denoiser:
         same = self.settings.axes != "auto" and len(image.shape) == len(self.settings.axes)
         return open_image(file, self.settings.axes) if same else image
 
-    def _predictor(self, tile):
-        settings = self.settings
-        side = tile_for_memory(device.free_memory(), settings.network_width) if tile == "auto" else int(tile)
-        return TiledPredictor(self.network, settings.network_depth, settings.kernel_size, side)
+    def _predictor(self, shape, tile="auto"):
+        depth = shape[0] if self.architecture.dims == 3 else None
+        side = tile_for_memory(device.free_memory(), self.architecture, depth) if tile == "auto" else int(tile)
+        return TiledPredictor(self.network, self.architecture, side, self.settings.orientations)
 
-    def _require_channels(self, image):
+    def _require_fit(self, image):
         channels = len(self.normalisation.mean)
         if image.size["C"] != channels:
             raise UserError(
                 f"{image.path} has {image.size['C']} channels, but the model in {self.run.path} was trained "
                 f"with {channels}. Use images like those it was trained with"
             )
+        if self.architecture.dims == 3 and image.size["Z"] == 1:
+            raise UserError(
+                f"{image.path} is {image.describe()}, but the model in {self.run.path} was trained with volumes. "
+                "Use images like those it was trained with, or give their axes, for example ZYX"
+            )
 
 
-def build_network(settings, channels):
-    """The untrained network of some settings."""
-    return unet(
-        channels,
+def design(settings, channels, pool_z):
+    """The architecture that some settings ask for, in n2v's manner."""
+    dims, n2v2 = int(settings.dimensions[0]), settings.algorithm == "n2v2"
+    return Architecture(
+        dims=dims,
+        channels=channels,
         depth=settings.network_depth,
         width=settings.network_width,
         kernel_size=settings.kernel_size,
         batch_norm=settings.batch_norm,
+        together=settings.channels == "together" or channels == 1,
         narrow_decoder=True,
+        blur_pool=n2v2,
+        top_skip=not n2v2,
+        pool_z=pool_z if dims == 3 else 2,
     )
 
 
 def _display_range(image):
     """Grey values between which Fiji should show a result: nearly all of the middle plane's."""
-    plane = np.asarray(image.plane(image.planes // 2)[::4, ::4], "float32")
+    step = max(1, max(image.plane_shape[:2]) // 512)
+    plane = np.asarray(image.plane(image.planes // 2)[::step, ::step], "float32")
     finite = plane[np.isfinite(plane)]
     low, high = np.percentile(finite, (0.1, 99.9)) if finite.size else (0, 0)
     return (low, high) if high > low else None

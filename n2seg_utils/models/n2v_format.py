@@ -1,11 +1,21 @@
-"""Weights and configuration in the files that n2v, csbdeep and napari read."""
+"""Weights and configuration in the files that n2v, csbdeep and napari read, and what n2v wrote itself."""
 
 import json
+import re
+from dataclasses import replace
 
 import h5py
 import numpy as np
 
 from ..data.files import whole_file, write_text
+from ..data.normalisation import Normalisation
+from ..errors import UserError
+from ..learning.networks import Architecture
+from ..settings import DenoiseSettings
+
+CONFIG = "config.json"
+_WEIGHTS = ("weights_best.h5", "weights_last.h5")
+_ROLE = re.compile(r"(?:channel_(\d+)_?)?((?:down|up)_level_\d+_no_\d+|middle_\d+|max_\d+|output)")
 
 
 def save_weights(network, path):
@@ -26,26 +36,80 @@ def save_weights(network, path):
                 group.create_dataset(name, data=weight)
 
 
-def _names(names):
-    return np.array([name.encode() for name in names])  # text of fixed length: what old versions of Keras expect
+def load_weights(network, path):
+    """Put weights of such a file into a network.
+
+    Layers are matched by what they are called, or in the order in which they were made where Keras chose the name; so
+    it does not matter which software wrote the file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not of a network like this one.
+    """
+    with h5py.File(path, "r") as file:
+        groups = file.get("model_weights", file)  # a whole model was saved, or its weights only
+        stored = {}
+        for layer in _texts(groups.attrs["layer_names"]):
+            names = _texts(groups[layer].attrs["weight_names"])
+            if names:
+                stored[layer] = [np.asarray(groups[layer][name]) for name in names]
+    weighted = {layer.name: layer for layer in network.layers if layer.weights}
+    found, wanted = _by_role(stored), _by_role(weighted)
+    if found.keys() != wanted.keys():
+        raise ValueError(f"layers differ: {sorted(found.keys() ^ wanted.keys())}")
+    for role, name in wanted.items():
+        weighted[name].set_weights(stored[found[role]])
 
 
-def save_config(path, settings, normalisation, channels):
-    """Write ``config.json`` as n2v 0.3 does, so that ``N2V(None, name, basedir)`` opens the run folder."""
+def _by_role(names):
+    """What each weighted layer is for -> its name."""
+    roles, unnamed = {}, {}
+    for name in names:
+        match = _ROLE.fullmatch(name)
+        if match and match[2] != "output":
+            roles[int(match[1] or 0), match[2]] = name
+        elif match:
+            roles["output", int(match[1] or 0)] = name
+        else:  # conv2d, conv2d_1, batch_normalization_7: numbered by Keras in the order of making
+            kind, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name).groups()
+            kind = "output" if kind.startswith("conv") else kind
+            unnamed.setdefault(kind, []).append((int(number or 0), name))
+    for kind, numbered in unnamed.items():
+        roles |= {(kind, place): name for place, (_, name) in enumerate(sorted(numbered))}
+    return roles
+
+
+def save_config(path, settings, normalisation, architecture):
+    """Write ``config.json`` as n2v 0.3 does, so that ``N2V(None, name, basedir)`` opens the run folder.
+
+    Networks that n2v cannot build, or builds wrongly, get none: several channels apart (there every network sees the
+    last channel), and what is not in n2v in 3D.
+
+    Returns
+    -------
+    bool
+        Whether the file was written.
+    """
+    a = architecture
+    apart = not a.together and a.channels > 1
+    if apart or (a.dims == 3 and (a.blur_pool or a.pool_z != 2)) or a.top_skip == a.blur_pool or a.sees is not None:
+        return False
+    patch = [settings.patch_size] * 2
     config = {
         "means": [repr(float(np.float32(m))) for m in normalisation.mean],
         "stds": [repr(float(np.float32(s))) for s in normalisation.std],
-        "n_dim": 2,
-        "axes": "YXC",
-        "n_channel_in": channels,
-        "n_channel_out": channels,
-        "unet_residual": False,
-        "unet_n_depth": settings.network_depth,
-        "unet_kern_size": settings.kernel_size,
-        "unet_n_first": settings.network_width,
-        "unet_last_activation": "linear",
-        "unet_input_shape": [None, None, channels],
-        "train_loss": "mse",
+        "n_dim": a.dims,
+        "axes": "ZYXC"[-a.dims - 1 :],
+        "n_channel_in": a.channels,
+        "n_channel_out": a.channels,
+        "unet_residual": a.residual,
+        "unet_n_depth": a.depth,
+        "unet_kern_size": a.kernel_size,
+        "unet_n_first": a.width,
+        "unet_last_activation": a.last_activation,
+        "unet_input_shape": [None] * a.dims + [a.channels],
+        "train_loss": settings.loss,
         "train_epochs": settings.epochs,
         "train_steps_per_epoch": settings.steps_per_epoch,
         "train_learning_rate": settings.learning_rate,
@@ -53,15 +117,123 @@ def save_config(path, settings, normalisation, channels):
         "train_tensorboard": False,
         "train_checkpoint": "weights_best.h5",
         "train_reduce_lr": None,
-        "batch_norm": settings.batch_norm,
+        "batch_norm": a.batch_norm,
         "n2v_perc_pix": settings.masked_percent,
-        "n2v_patch_shape": [settings.patch_size, settings.patch_size],
-        "n2v_manipulator": "uniform_withoutCP",
+        "n2v_patch_shape": patch if a.dims == 2 else [settings.patch_depth, *patch],
+        "n2v_manipulator": settings.manipulator,
         "n2v_neighborhood_radius": settings.neighbourhood_radius,
-        "single_net_per_channel": channels == 1,
-        "blurpool": False,
-        "skip_skipone": False,
+        "single_net_per_channel": a.channels == 1,
+        "blurpool": a.blur_pool,
+        "skip_skipone": not a.top_skip,
         "structN2Vmask": None,
         "probabilistic": False,
     }
     write_text(path, json.dumps(config))
+    return True
+
+
+def load_config(folder):
+    """What the configuration of a folder that n2v wrote says.
+
+    Returns
+    -------
+    architecture : Architecture
+    normalisation : Normalisation
+    settings : DenoiseSettings
+        How it was trained, in our words.
+    weights : Path
+        The file of its weights.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        _require_n2v(config, folder)
+        architecture = _architecture(config)
+        normalisation = Normalisation("dataset", *(_numbers(config, name) for name in ("mean", "std")))
+        settings = _settings(config, architecture)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged, or not n2v's. Restore it from a copy") from error
+    for name in (config.get("train_checkpoint"), *_WEIGHTS):
+        if name and (folder / name).is_file():
+            return architecture, normalisation, settings, folder / name
+    raise UserError(f"{folder} has no {_WEIGHTS[0]}, so the model cannot be used. Copy that file there too")
+
+
+def _require_n2v(config, folder):
+    if "denoiseg_alpha" in config or "means" not in config.keys() | {k + "s" for k in config}:
+        kind = "DenoiSeg" if "denoiseg_alpha" in config else "CARE"
+        raise UserError(f"{folder} holds a {kind} model, not one of Noise2Void. Give the folder of an n2v model")
+    if config.get("probabilistic"):
+        raise UserError(f"{folder} holds a probabilistic model, which cannot be opened. Train one without")
+    apart = config.get("single_net_per_channel") and config["n_channel_in"] > 1
+    if apart and config["unet_residual"]:
+        raise UserError(f"{folder} holds a residual model with a network per channel, which n2v itself builds wrongly")
+
+
+def _architecture(config):
+    apart = bool(config.get("single_net_per_channel"))
+    return Architecture(
+        dims=config["n_dim"],
+        channels=config["n_channel_in"],
+        depth=config["unet_n_depth"],
+        width=config["unet_n_first"],
+        kernel_size=config["unet_kern_size"],
+        batch_norm=config.get("batch_norm", True),
+        together=not apart,
+        narrow_decoder=True,
+        blur_pool=config.get("blurpool", False),
+        top_skip=not config.get("skip_skipone", False),
+        residual=config["unet_residual"],
+        last_activation=config["unet_last_activation"],
+        # Since n2v runs on TensorFlow 2 (0.3, which also brought blurpool), all networks of a model see one channel.
+        sees=-1 if apart and config["n_channel_in"] > 1 and "blurpool" in config else None,
+    )
+
+
+def _numbers(config, name):
+    values = config[name + "s"] if name + "s" in config else [config[name]]
+    return tuple(float(value) for value in values)
+
+
+def _settings(config, architecture):
+    mask, patch = config.get("structN2Vmask"), config.get("n2v_patch_shape", (64,) * architecture.dims)
+    settings = DenoiseSettings(
+        dimensions=f"{architecture.dims}d",
+        channels="together" if architecture.together else "apart",
+        algorithm="n2v2" if architecture.blur_pool else "structn2v" if mask else "n2v",
+        patch_size=patch[-1],
+        patch_depth=patch[0] if architecture.dims == 3 else None,
+        masked_percent=config.get("n2v_perc_pix"),
+        neighbourhood_radius=config.get("n2v_neighborhood_radius", 5),
+        manipulator=config.get("n2v_manipulator", "uniform_withCP"),
+        struct_mask=_mask_text(mask) if mask else "",
+        loss=config.get("train_loss", "mse"),
+    )
+    return describe(settings, architecture)
+
+
+def describe(settings, architecture):
+    """The settings, with what they say of the network as it is."""
+    return replace(
+        settings,
+        network_depth=architecture.depth,
+        network_width=architecture.width,
+        kernel_size=architecture.kernel_size,
+        batch_norm=architecture.batch_norm,
+        dimensions=f"{architecture.dims}d",
+        channels="together" if architecture.together else "apart",
+    )
+
+
+def _mask_text(mask):
+    mask = np.array(mask, int)
+    planes = mask if mask.ndim == 3 else mask[None]
+    return " | ".join("; ".join("".join(map(str, row)) for row in plane) for plane in planes)
+
+
+def _names(names):
+    return np.array([name.encode() for name in names])  # text of fixed length: what old versions of Keras expect
+
+
+def _texts(names):
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]

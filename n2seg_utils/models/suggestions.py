@@ -1,9 +1,28 @@
 """Values chosen from the data, each with its reason."""
 
+from ..data.noise import measure_noise
 from ..errors import UserError
+from .hiding import struct_mask
 
 _PATCH = 64
+_PATCH_DEEP = 48  # in 3D, where a patch of 64 pixels would hold half a hundred times as many
+_DEPTH = 16
 _SMALLEST_PATCH = 16
+_SMALLEST_DEPTH = 4
+_STRUCT = ("struct_axis", "struct_length")
+_VOLUME = 8  # planes from which on looking at them together is worth its time
+_MASKED = 8.0  # percent: flat between 5 and 12 on nuclei, confocal and two-photon images (benchmarks/knob.py)
+_COVERED = 30.0  # percent that structN2V replaces in all, so that enough is left to guess from
+
+
+def dimensions(settings, images):
+    """Whether to look at planes (2) or volumes (3), and why."""
+    first = images[0]
+    if settings.dimensions != "auto":
+        return int(settings.dimensions[0]), "you chose so"
+    if first.size["Z"] >= _VOLUME:
+        return 3, f"{first.path.name} has {first.size['Z']} planes in depth"
+    return 2, "your images have little or no depth"
 
 
 def suggest(settings, images, gpu):
@@ -21,19 +40,61 @@ def suggest(settings, images, gpu):
     dict
         name -> (value, reason), for what can be chosen from the data; whether or not the user chose otherwise.
     """
-    step = patch_step(settings)
+    dims, why_dims = dimensions(settings, images)
+    step, usual = patch_step(settings), _PATCH if dims == 2 else _PATCH_DEEP
     smallest = min(images, key=lambda image: min(image.plane_shape[:2]))
     side = min(smallest.plane_shape[:2])
-    patch = min(_PATCH, side // step * step)
-    reason = "it shows enough surroundings" if patch == _PATCH else f"{smallest.path.name} is only {side} pixels wide"
+    patch = min(usual, side) // step * step
+    reason = "it shows enough surroundings" if side >= usual else f"{smallest.path.name} is only {side} pixels wide"
+    found = {"dimensions": (f"{dims}d", why_dims), "patch_size": (patch, reason)}
+    if dims == 3:
+        shallow = min(images, key=lambda image: image.size["Z"])
+        step = max(settings.knobs()["patch_depth"].multiple, pool_z(images) ** settings.network_depth)
+        depth = min(_DEPTH, shallow.size["Z"]) // step * step
+        found["patch_depth"] = (depth, f"{shallow.path.name} has {shallow.size['Z']} planes")
+    found["batch_size"] = (16, "it is the usual one") if dims == 2 else (4, "patches of volumes are large")
+    found["minutes"] = _minutes(images, gpu, dims)
+    found |= _against_shared_noise(images)
+    return found | {"masked_percent": _masked(settings, found)}
+
+
+def _masked(settings, found):
+    if settings.algorithm != "structn2v":
+        return _MASKED, "more hides too much, less learns more slowly"
+    mask = struct_mask(settings.replace(**{n: found[n][0] for n in _STRUCT if getattr(settings, n) in (None, "auto")}))
+    percent = min(_MASKED / 2, max(0.2, round(_COVERED / mask.sum(), 1)))
+    return percent, f"each hides {int(mask.sum())} pixels that share noise"
+
+
+def _against_shared_noise(images):
+    noise = measure_noise(images)
+    if noise is None or noise.axis is None:
+        why = "no shared noise was found, so this is a guess"
+        independent = "neighbouring pixels have independent noise"
+        return {"algorithm": ("n2v", independent), "struct_axis": ("both", why), "struct_length": (3, why)}
+    why = f"the noise of neighbouring pixels is alike ({noise.horizontal[0]:.1f} across, {noise.vertical[0]:.1f} down)"
+    return {
+        "algorithm": ("structn2v", why),
+        "struct_axis": (noise.axis, why),
+        "struct_length": (noise.length, why),
+    }
+
+
+def _minutes(images, gpu, dims):
     megapixels = sum(image.planes * image.size["Y"] * image.size["X"] for image in images) / 1e6
     if gpu:
-        minutes, why = (3.0 if megapixels < 50 else 6.0), "a GPU learns this in a few minutes"
-    elif megapixels < 2:
-        minutes, why = 1.0, f"you have {megapixels:.1f} megapixels, which are soon learned"
-    else:
-        minutes, why = (5.0 if megapixels < 50 else 10.0), "without a GPU training takes longer"
-    return {"patch_size": (patch, reason), "minutes": (minutes, why)}
+        return (3.0 if megapixels < 50 else 6.0), "a GPU learns this in a few minutes"
+    if dims == 3:
+        return 10.0, "volumes take long without a GPU"
+    if megapixels < 2:
+        return 1.0, f"you have {megapixels:.1f} megapixels, which are soon learned"
+    return (5.0 if megapixels < 50 else 10.0), "without a GPU training takes longer"
+
+
+def pool_z(images):
+    """How many planes a pooling merges: 2, or 1 where planes lie more than twice as far apart as pixels."""
+    size = images[0].calibration.size
+    return 1 if "Z" in size and "X" in size and size["Z"] > 2 * size["X"] else 2
 
 
 def _counted(settings):
@@ -57,7 +118,12 @@ def settle(settings, images, gpu):
     suggested = suggest(settings, images, gpu)
     if settings.minutes is None and _counted(settings):
         settings = settings.replace(minutes=0)
-    open_values = {name: value for name, (value, _) in suggested.items() if getattr(settings, name) is None}
+    idle = () if settings.algorithm == "structn2v" and not settings.struct_mask else _STRUCT
+    open_values = {
+        name: value
+        for name, (value, _) in suggested.items()
+        if getattr(settings, name) in (None, "auto") and name not in idle
+    }
     smallest = min(images, key=lambda image: min(image.plane_shape[:2]))
     side = min(smallest.plane_shape[:2])
     works, needed = suggested["patch_size"][0], max(_SMALLEST_PATCH, patch_step(settings))
@@ -71,4 +137,23 @@ def settle(settings, images, gpu):
             f"patch_size is {settings.patch_size}, but {smallest.path} is only {side} pixels wide: "
             f"use patch_size {works} or less"
         )
+    if dimensions(settings, images)[0] == 3:
+        _require_depth(settings, images, suggested["patch_depth"][0])
+    if settings.manipulator == "auto":
+        open_values["manipulator"] = "median" if settings.algorithm == "n2v2" else "uniform_withoutCP"
     return settings.replace(**open_values).check()
+
+
+def _require_depth(settings, images, works):
+    shallow = min(images, key=lambda image: image.size["Z"])
+    planes = shallow.size["Z"]
+    if works < _SMALLEST_DEPTH:
+        raise UserError(
+            f"{shallow.path} is {shallow.describe()}: too few planes for 3D with network_depth "
+            f"{settings.network_depth}. Use dimensions 2d, or give the axes, for example ZYX"
+        )
+    if settings.patch_depth and settings.patch_depth > planes:
+        raise UserError(
+            f"patch_depth is {settings.patch_depth}, but {shallow.path} has only {planes} planes: "
+            f"use patch_depth {works} or less"
+        )

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.files import list_images, pair_by_name, require_absent, stem, write_table, write_text
-from ..data.images import open_image
-from ..data.normalisation import require_finite
+from ..data.images import open_image, require_finite
 from ..errors import UserError
 from . import plots
 from .image_scores import image_scores

@@ -155,8 +155,10 @@ class Field:
 
     def suggest(self, value, reason):
         """Show the value that an open field will get."""
-        self.widget.placeholder = f"{value:g}"
-        self._explain(f"{self.about.help} Suggested from your data: {value:g}, because {reason}.")
+        words = value if isinstance(value, str) else f"{value:g}"
+        if isinstance(self.widget, widgets.Text):
+            self.widget.placeholder = words
+        self._explain(f"{self.about.help} Suggested from your data: {words}, because {reason}.")
 
     def _explain(self, words):
         example = f" Example: {self.about.example}" if self.about.example else ""

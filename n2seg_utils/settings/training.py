@@ -1,14 +1,14 @@
-"""Every setting once: label, help, default and range, for the form, the YAML file, the command line and the docs."""
+"""What all kinds of training ask for."""
 
 import dataclasses
 from dataclasses import dataclass
 
-from .knobs import Settings, knob, problem
+from ..knobs import Settings, knob, problem
 
 
 @dataclass
-class DenoiseSettings(Settings):
-    """Settings of Noise2Void denoising."""
+class TrainingSettings(Settings):
+    """Images, time, patches and network of any training."""
 
     images: str = knob(
         "",
@@ -16,19 +16,6 @@ class DenoiseSettings(Settings):
         "Folder with your noisy images, or one file; leave it empty to try the built-in sample.",
         "data",
         example="/content/drive/MyDrive/my_images",
-    )
-    sample: str = knob(
-        "nuclei",
-        "Sample",
-        "What to try when you name no folder: synthetic nuclei or spots, or real images, which are downloaded.",
-        "data",
-        choices=("nuclei", "spots", "human_mitosis", "dsb2018"),
-    )
-    truth: str = knob(
-        "",
-        "Clean images (optional)",
-        "Folder with clean images of the same names, if you have them: used to judge the result, never to train.",
-        "data",
     )
     axes: str = knob(
         "auto",
@@ -57,10 +44,22 @@ class DenoiseSettings(Settings):
         "Patch size",
         "Side of the squares that training looks at.",
         "training",
+        advanced=True,
         low=16,
         high=1024,
         multiple=4,
         unit="pixels",
+    )
+    patch_depth: int | None = knob(
+        None,
+        "Patch depth",
+        "How many planes of a volume training looks at (3D only).",
+        "training",
+        advanced=True,
+        low=4,
+        high=256,
+        multiple=4,
+        unit="planes",
     )
     normalisation: str = knob(
         "auto",
@@ -70,32 +69,12 @@ class DenoiseSettings(Settings):
         advanced=True,
         choices=("auto", "dataset", "image"),
     )
-    dtype: str = knob(
-        "float32",
-        "Save results as",
-        "'float32' keeps every shade; 'input' gives files of the same type as yours.",
-        "result",
-        choices=("float32", "input"),
-    )
-    masked_percent: float = knob(
-        8.0,
-        "Masked pixels",
-        "Share of the pixels that are hidden from the network and have to be guessed.",
+    pretrained: str = knob(
+        "",
+        "Start from a model",
+        "Run folder, or folder of an n2v model, to train further; its network and scaling are used.",
         "training",
         advanced=True,
-        low=0.1,
-        high=50,
-        unit="percent",
-    )
-    neighbourhood_radius: int = knob(
-        5,
-        "Neighbourhood radius",
-        "Hidden pixels are replaced by a pixel at most this far away.",
-        "training",
-        advanced=True,
-        low=1,
-        high=32,
-        unit="pixels",
     )
     epochs: int = knob(
         100,
@@ -115,8 +94,8 @@ class DenoiseSettings(Settings):
         low=1,
         high=100_000_000,
     )
-    batch_size: int = knob(
-        16,
+    batch_size: int | None = knob(
+        None,
         "Batch size",
         "Patches looked at in one step.",
         "training",

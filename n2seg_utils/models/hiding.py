@@ -1,0 +1,54 @@
+"""What Noise2Void hides of the patches, as the settings say."""
+
+import numpy as np
+
+from ..learning.blindspot import BlindSpots
+from ..settings.denoise import parse_mask
+
+
+def patch_shape(settings):
+    """(Y, X) or (Z, Y, X) of a patch."""
+    square = (settings.patch_size,) * 2
+    return square if settings.dimensions == "2d" else (settings.patch_depth, *square)
+
+
+def blind_spots(settings, images):
+    """What hides pixels, as the settings say."""
+    shape, radius = patch_shape(settings), settings.neighbourhood_radius
+    size = images[0].calibration.size
+    flatter = size["Z"] / size["X"] if {"Z", "X"} <= size.keys() else 1
+    # Neighbours are as far away in depth as they are in the plane: fewer planes where these lie far apart.
+    radii = (max(1, round(radius / max(1, flatter))), radius, radius)[-len(shape) :]
+    mask = struct_mask(settings) if settings.algorithm == "structn2v" else None
+    return BlindSpots(shape, settings.masked_percent, radii, settings.manipulator, mask)
+
+
+def struct_mask(settings):
+    """The pixels that share noise with the one in their middle, as the settings say: ndarray of bool, 2 or 3 axes."""
+    if settings.struct_mask:
+        return np.array(parse_mask(settings.struct_mask), bool)
+    return line_mask(settings.struct_axis, settings.struct_length)
+
+
+def line_mask(axis, length):
+    """The struct mask of noise that is shared along lines or in squares.
+
+    Parameters
+    ----------
+    axis : str
+        "horizontal", "vertical", "both" (a cross) or "square".
+    length : int
+        Odd number of pixels.
+
+    Returns
+    -------
+    ndarray of bool (rows, columns)
+    """
+    mask = np.zeros((length, length), bool)
+    if axis in ("horizontal", "both"):
+        mask[length // 2] = True
+    if axis in ("vertical", "both"):
+        mask[:, length // 2] = True
+    if axis == "square":
+        mask[:] = True
+    return mask[mask.any(axis=1)][:, mask.any(axis=0)]

@@ -1,0 +1,5 @@
+"""Every setting once: label, help, default and range, for the form, the YAML file, the command line and the docs."""
+
+from .denoise import DenoiseSettings
+
+__all__ = ["DenoiseSettings"]

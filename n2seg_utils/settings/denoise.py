@@ -1,0 +1,176 @@
+"""Settings of Noise2Void denoising."""
+
+from dataclasses import dataclass
+
+from ..knobs import knob
+from .training import TrainingSettings
+
+# n2v's names; what they do: learning/blindspot.py.
+MANIPULATORS = (
+    "uniform_withoutCP",
+    "uniform_withCP",
+    "normal_withoutCP",
+    "normal_additive",
+    "normal_fitted",
+    "mean",
+    "median",
+)
+
+
+@dataclass
+class DenoiseSettings(TrainingSettings):
+    """Settings of Noise2Void denoising."""
+
+    sample: str = knob(
+        "nuclei",
+        "Sample",
+        "What to try when you name no folder: synthetic nuclei or spots, or real images, which are downloaded.",
+        "data",
+        advanced=True,
+        choices=("nuclei", "spots", "nuclei3d", "spots3d", "two_channels", "human_mitosis", "dsb2018", "cells3d"),
+    )
+    truth: str = knob(
+        "",
+        "Clean images (optional)",
+        "Folder with clean images of the same names, if you have them: used to judge the result, never to train.",
+        "data",
+    )
+    dimensions: str = knob(
+        "auto",
+        "2D or 3D",
+        "Whether the network looks at single planes (2d) or at whole volumes (3d); 'auto' decides by your images.",
+        "data",
+        choices=("auto", "2d", "3d"),
+    )
+    channels: str = knob(
+        "apart",
+        "Channels",
+        "'apart': each colour is denoised by a network of its own; 'together': one network sees all colours.",
+        "data",
+        advanced=True,
+        choices=("apart", "together"),
+    )
+    algorithm: str = knob(
+        "n2v",
+        "Algorithm",
+        "n2v: the usual one. n2v2: with fewer checkerboards. structn2v: for noise that neighbouring pixels share.",
+        "training",
+        choices=("n2v", "n2v2", "structn2v"),
+    )
+    dtype: str = knob(
+        "float32",
+        "Save results as",
+        "'float32' keeps every shade; 'input' gives files of the same type as yours.",
+        "result",
+        choices=("float32", "input"),
+    )
+    orientations: bool = knob(
+        False,
+        "Average eight orientations",
+        "Denoise each image flipped and turned in eight ways and take the mean: a little better, eight times slower.",
+        "result",
+        advanced=True,
+    )
+    masked_percent: float | None = knob(
+        None,
+        "Masked pixels",
+        "Share of the pixels that are hidden from the network and have to be guessed.",
+        "training",
+        advanced=True,
+        low=0.1,
+        high=50,
+        unit="percent",
+    )
+    neighbourhood_radius: int = knob(
+        5,
+        "Neighbourhood radius",
+        "Hidden pixels are replaced by a pixel at most this far away.",
+        "training",
+        advanced=True,
+        low=1,
+        high=32,
+        unit="pixels",
+    )
+    manipulator: str = knob(
+        "auto",
+        "Replacement",
+        "What hides a pixel, in n2v's words; 'auto' takes the median for n2v2, else a random neighbour.",
+        "training",
+        advanced=True,
+        choices=("auto", *MANIPULATORS),
+    )
+    struct_axis: str = knob(
+        "auto",
+        "Shared noise runs",
+        "For structn2v: how pixels share noise; 'both' is a cross, 'square' all around, 'auto' is measured.",
+        "training",
+        advanced=True,
+        choices=("auto", "horizontal", "vertical", "both", "square"),
+    )
+    struct_length: int | None = knob(
+        None,
+        "Shared noise reaches over",
+        "For structn2v: how many pixels in a row share noise, an odd number.",
+        "training",
+        advanced=True,
+        low=3,
+        high=63,
+        unit="pixels",
+    )
+    struct_mask: str = knob(
+        "",
+        "Shared noise pattern",
+        "For structn2v, in place of the two above: any pattern of odd size, rows apart by ';' and planes by '|'.",
+        "training",
+        advanced=True,
+        example="010; 111; 010",
+    )
+    loss: str = knob(
+        "mse",
+        "Loss",
+        "What training minimises: squared (mse) or absolute error (mae), which cares less about outliers.",
+        "training",
+        advanced=True,
+        choices=("mse", "mae"),
+    )
+
+    def problems(self):
+        """See :meth:`Settings.problems`."""
+        found = super().problems()
+        length = self.struct_length
+        if length is not None and length % 2 == 0 and "struct_length" not in found:
+            found["struct_length"] = f"struct_length is {length}; it must be odd: use {length + 1}"
+        words = _mask_problem(self.struct_mask)
+        return found | ({"struct_mask": words} if words else {})
+
+
+def parse_mask(text):
+    """A struct mask as written in the settings, for example ``010; 111; 010``.
+
+    Returns
+    -------
+    list
+        Rows of 0 and 1, nested once more if `text` has planes.
+
+    Raises
+    ------
+    ValueError
+        Saying what is wrong.
+    """
+    planes = [[[int(digit) for digit in row if digit in "01"] for row in plane.split(";")] for plane in text.split("|")]
+    if set(text) - set("01;| ,"):
+        raise ValueError("may hold 0, 1, ';' and '|' only")
+    if len({len(row) for plane in planes for row in plane}) > 1 or len({len(plane) for plane in planes}) > 1:
+        raise ValueError("must have rows of the same length")
+    if any(size % 2 == 0 for size in (len(planes), len(planes[0]), len(planes[0][0]))):
+        raise ValueError("must have an odd number of rows and columns")
+    return planes if len(planes) > 1 else planes[0]
+
+
+def _mask_problem(text):
+    try:
+        if text:
+            parse_mask(text)
+    except ValueError as error:
+        return f"struct_mask is '{text}'; it {error}: use 010; 111; 010"
+    return ""
