@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from n2seg_utils.data.samples import write_sample
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -57,10 +59,23 @@ def dsb2018(sigma, work, train=200, test=16):
     return found
 
 
+def sample(name, work, train=6, test=2):
+    """A built-in synthetic sample; its last images are judged."""
+    found = Folders(work / "train", work / "test", work / "clean")
+    write_sample(name, work, seed=7, count=train + test)
+    (work / "images").rename(found.train)
+    found.test.mkdir()
+    for file in sorted(found.train.iterdir())[train:]:
+        file.rename(found.test / file.name)
+    return found
+
+
 SETS = {
     "dsb20": lambda work: dsb2018(20, work),
     "confocal": lambda work: fmd(["Confocal"], work),
     "twophoton": lambda work: fmd(["TwoPhoton"], work),
     "widefield": lambda work: fmd(["WideField"], work),
     "fmd": lambda work: fmd(["Confocal", "TwoPhoton"], work),
+    "nuclei3d": lambda work: sample("nuclei3d", work),
+    "spots3d": lambda work: sample("spots3d", work),
 }

@@ -40,7 +40,9 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     sample = _add(commands, "sample", _sample, "make a synthetic data set, or download a named real one")
-    sample.add_argument("name", help="nuclei, spots, nuclei3d, spots3d; or dsb2018, human_mitosis, cells3d")
+    sample.add_argument(
+        "name", help="nuclei, spots, nuclei3d, spots3d, two_channels; or dsb2018, human_mitosis, cells3d"
+    )
     sample.add_argument("--out", required=True, help="folder to create images/, clean/ and masks/ in")
     sample.add_argument("--seed", type=_at_least(0), default=1)
     sample.add_argument("--count", type=_at_least(1), help="number of images")

@@ -8,12 +8,13 @@
 # structure can be guessed, noise cannot, so what the network learns to guess is the structure
 # ([Krull, Buchholz and Jug, 2019](https://arxiv.org/abs/1811.10980)).
 #
-# **What you need.** A folder of noisy images (TIFF, PNG or JPEG) of the same kind: 2D images, or stacks and time series
-# of 2D images. A single image of about 1000 x 1000 pixels is enough. With no folder at all, the notebook uses a
-# built-in sample.
+# **What you need.** A folder of noisy images (TIFF, PNG or JPEG) of the same kind: 2D images, volumes, time series, one
+# or several channels. A single image of about 1000 x 1000 pixels is enough, or a single volume. With no folder at all,
+# the notebook uses a built-in sample.
 #
 # **When it works, and when not.** It removes noise that differs from pixel to pixel, such as shot noise and read noise.
-# It cannot remove noise that neighbouring pixels share, such as stripes, or the noise of JPEG files.
+# Noise that neighbouring pixels share, such as stripes, or that of cameras whose images were resampled, needs the
+# algorithm *structn2v*; the check of your images measures this and tells you.
 #
 # **How to use it.** Choose *Runtime > Run all* (in Jupyter: *Run > Run All Cells*) to see it work on the sample. Then
 # fill in the forms and run the cells again, from top to bottom. You never need to touch code.
@@ -72,7 +73,8 @@ work.ask_data()
 # of them, and tells you how it understood them.
 #
 # **What should I see?** Your images, and a line such as "30 time points of 512 x 512". If time, depth and channels are
-# mixed up, write the right order into *Axes* above and run both cells again.
+# mixed up, write the right order into *Axes* above and run both cells again: stacks with depth (Z) are denoised in 3D,
+# which uses the planes above and below; a time series (T) is denoised image by image.
 
 # %% cellView="form"
 # @title Read and check the images
@@ -82,6 +84,11 @@ work.check_data()
 # ## 3 · Settings
 #
 # The suggestions are made from your data and are good to begin with: leave a field empty to use its suggestion.
+#
+# **Which algorithm?** *n2v* is Noise2Void as published. *n2v2* avoids the fine checkerboard pattern that n2v sometimes
+# leaves ([Höck and others, 2022](https://arxiv.org/abs/2211.08512)). *structn2v* is for noise that neighbouring pixels
+# share ([Broaddus and others, 2020](https://doi.org/10.1109/ISBI45749.2020.9098336)); its direction and reach are
+# measured from your images, and you can set them in the advanced settings.
 
 # %% cellView="form"
 # @title How to train?
@@ -108,7 +115,8 @@ work.train()
 # decibels; 3 dB more is half the error energy).
 #
 # **What should I see?** Less noise, the same structures. If fine structures are gone or blurred, train longer. If there
-# is a pattern of squares or stripes, the noise is shared by neighbouring pixels, and Noise2Void is not the right tool.
+# is a fine checkerboard, use the algorithm *n2v2*. If grains or stripes are left, neighbouring pixels share their noise:
+# use *structn2v*.
 
 # %% cellView="form"
 # @title Judge the result
@@ -117,8 +125,15 @@ work.judge()
 # %% [markdown]
 # ## 6 · Use the model
 #
-# Denoises all your images, one file after another. They keep their pixel size and open in Fiji. If this is cut short,
-# run it again: finished files are kept.
+# **Try it on a piece first.** Choose an image, a plane and a place: the piece is denoised at once.
+
+# %% cellView="form"
+# @title Try the model on a piece of an image
+work.preview()
+
+# %% [markdown]
+# Now denoise all your images, one file after another. They keep their pixel size and open in Fiji. If this is cut
+# short, run it again: finished files are kept.
 
 # %% cellView="form"
 # @title How to save the results?

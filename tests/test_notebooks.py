@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from n2seg_utils import UserError
+from n2seg_utils.data.images import open_image
 from n2seg_utils.data.samples import make_image
 from n2seg_utils.notebooks import find_notebook, run_notebook
 
@@ -107,6 +108,29 @@ def test_run_all_with_nothing_filled_in_ends_in_a_report(place):
     assert "stderr" not in shown, "no warnings in pink"
     if ON_COLAB_ROW:
         assert (place / "drive" / "MyDrive") in report.parents, "what is not on Drive is lost with the session"
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize(
+    ("sample", "axes", "algorithm", "seen"),
+    [
+        ("nuclei3d", "ZYX", "structn2v", "24 planes of 96 x 96"),
+        ("two_channels", "CYX", "n2v2", "2 channels of 256 x 256"),
+    ],
+)
+def test_run_all_with_volumes_and_with_two_channels(place, sample, axes, algorithm, seen):
+    wanted = TINY | {"sample": sample, "algorithm": algorithm, "batch_size": 2}
+    shown = outputs(run_notebook("1", wanted, place / "executed.ipynb", timeout=600))
+    assert seen in shown
+    assert "Traceback" not in shown
+    assert "stderr" not in shown
+    [report] = place.rglob("report.html")
+    facts = json.loads((report.parent / "run.json").read_text())
+    assert facts["network"]["dims"] == (3 if "Z" in axes else 2)
+    for result in sorted((report.parent / "denoised").glob("*.tif")):
+        image, source = (open_image(p) for p in (result, next(place.rglob(f"images/{result.name}"))))
+        assert (image.axes, image.shape, image.calibration) == (axes, source.shape, source.calibration)
+    assert len(list((report.parent / "quality").glob("*.png"))) == 3
 
 
 @pytest.mark.notebook

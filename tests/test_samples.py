@@ -16,7 +16,13 @@ from n2seg_utils.data.images import open_image, open_images
 from n2seg_utils.data.samples import LEVELS, NAMES, PIXEL, PLANE, Camera, make_image, sample_folder, write_sample
 from n2seg_utils.errors import UserError
 
-SMALL = {"nuclei": (128, 128), "spots": (128, 128), "nuclei3d": (12, 64, 64), "spots3d": (12, 64, 64)}
+SMALL = {
+    "nuclei": (128, 128),
+    "spots": (128, 128),
+    "nuclei3d": (12, 64, 64),
+    "spots3d": (12, 64, 64),
+    "two_channels": (128, 128),
+}
 CAMERA = Camera()
 
 
@@ -47,8 +53,10 @@ def test_the_same_seed_gives_the_same_image_and_another_seed_another(name, level
 def test_noisy_clean_and_labels_belong_together(name):
     noisy, clean, labels = make_image(name, 1, shape=SMALL[name])
     assert (noisy.dtype, clean.dtype, labels.dtype) == ("uint16", "float32", "uint16")
-    assert noisy.shape == clean.shape == labels.shape == SMALL[name]
+    assert noisy.shape == clean.shape == ((2,) if name == "two_channels" else ()) + SMALL[name]
+    assert labels.shape == SMALL[name]
     assert labels.max() >= 3
+    noisy, clean = (pixels[0] if name == "two_channels" else pixels for pixels in (noisy, clean))
     inside, outside = clean[labels > 0].mean(), clean[labels == 0].mean()
     assert inside - CAMERA.offset > 1.5 * (outside - CAMERA.offset)
     assert np.corrcoef(noisy.ravel(), clean.ravel())[0, 1] > 0.3
@@ -113,7 +121,9 @@ def test_a_sample_on_disk_is_three_folders_of_the_same_names_with_a_scale(tmp_pa
         assert [i.path.name for i in images] == expected
         size = {"X": PIXEL, "Y": PIXEL} | ({"Z": PLANE} if name.endswith("3d") else {})
         for image in images:
-            assert (image.dtype, image.axes) == (dtype, "ZYX" if "Z" in size else "YX")
+            front = "Z" if "Z" in size else "C" if name == "two_channels" and kind != "masks" else ""
+            assert (image.dtype, image.axes) == (dtype, front + "YX")
+            assert image.calibration.channels == (("nuclei", "spots") if front == "C" else ())
             assert image.calibration.size == pytest.approx(size, rel=1e-5)
             assert image.calibration.unit == "µm"
     written = tifffile.imread(out / "images" / expected[1])

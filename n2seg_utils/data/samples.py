@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from ..errors import UserError
 from .files import require_absent, whole_file, whole_folder
 
-NAMES = ("nuclei", "spots", "nuclei3d", "spots3d")
+NAMES = ("nuclei", "spots", "nuclei3d", "spots3d", "two_channels")
 LEVELS = ("easy", "medium", "hard")
 
 PIXEL = 0.2  # µm
@@ -72,7 +72,7 @@ def write_sample(name, out, seed=1, count=None, level="medium"):
     Parameters
     ----------
     name : str
-        nuclei, spots, nuclei3d or spots3d.
+        nuclei, spots, nuclei3d, spots3d, or two_channels (nuclei and spots in one image; labels of the nuclei).
     out : path
         Folder; files already there are never overwritten.
     seed : int
@@ -90,8 +90,7 @@ def write_sample(name, out, seed=1, count=None, level="medium"):
     out = Path(out)
     if name not in NAMES:
         raise UserError(f"There is no sample '{name}': choose one of {', '.join(NAMES)}")
-    deep = name.endswith("3d")
-    count = count or (3 if deep else 12)
+    count = count or (3 if name.endswith("3d") else 12)
     files = {
         kind: [out / kind / f"{name}_{i + 1:02d}.tif" for i in range(count)] for kind in ("images", "clean", "masks")
     }
@@ -99,7 +98,7 @@ def write_sample(name, out, seed=1, count=None, level="medium"):
     for i in range(count):
         noisy, clean, labels = make_image(name, seed=(seed, i), level=level)
         for kind, pixels in (("images", noisy), ("clean", clean), ("masks", labels)):
-            _write(files[kind][i], pixels, deep)
+            _write(files[kind][i], pixels, name)
     return out
 
 
@@ -126,6 +125,7 @@ def make_image(name, seed=1, level="medium", shape=None):
     Returns
     -------
     noisy : ndarray, uint16
+        (Y, X), (Z, Y, X) or, with two channels, (C, Y, X).
     clean : ndarray, float32
         What the camera would record without noise.
     labels : ndarray, uint16
@@ -133,6 +133,9 @@ def make_image(name, seed=1, level="medium", shape=None):
     """
     if level not in _LEVELS:
         raise UserError(f"There is no level '{level}': choose one of {', '.join(LEVELS)}")
+    if name == "two_channels":
+        nuclei, spots = (make_image(kind, seed, level, shape) for kind in ("nuclei", "spots"))
+        return np.stack([nuclei[0], spots[0]]), np.stack([nuclei[1], spots[1]]), nuclei[2]
     rng = np.random.default_rng([NAMES.index(name), *np.atleast_1d(seed)])
     deep = name.endswith("3d")
     shape = shape or ((24, 96, 96) if deep else (256, 256))
@@ -216,7 +219,9 @@ def _spots(shape, level, rng):
     return light, labels
 
 
-def _write(path, pixels, deep):
-    metadata = {"axes": "ZYX" if deep else "YX", "unit": "um"} | ({"spacing": PLANE} if deep else {})
+def _write(path, pixels, name):
+    axes = "YX" if pixels.ndim == 2 else "CYX" if name == "two_channels" else "ZYX"
+    metadata = {"axes": axes, "unit": "um"}
+    metadata |= {"Z": {"spacing": PLANE}, "C": {"mode": "composite", "Labels": ["nuclei", "spots"]}}.get(axes[0], {})
     with whole_file(path) as temporary:
         tifffile.imwrite(temporary, pixels, imagej=True, resolution=(1 / PIXEL, 1 / PIXEL), metadata=metadata)

@@ -42,11 +42,10 @@ class Denoiser:
         UserError
             If it is neither, or its weights are damaged.
         """
-        run = RunFolder(run)
-        if (run / n2v_format.CONFIG).is_file() and not (run / "settings.yaml").exists():
+        run = RunFolder(run).require()
+        if run.made_by_n2v:
             architecture, normalisation, settings, weights = n2v_format.load_config(run.path)
         else:
-            run.require()
             settings, facts = DenoiseSettings.load(run / "settings.yaml").check(), run.facts()
             try:
                 architecture = Architecture(**facts["network"])

@@ -101,8 +101,15 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise self.damaged("history.csv") from error
 
+    @property
+    def made_by_n2v(self):
+        """Whether this is a folder that n2v, csbdeep or their kin wrote, not a run of ours."""
+        return (self / "config.json").is_file() and not (self / "settings.yaml").exists()
+
     def require(self):
-        """Raise a UserError unless this is the folder of a run that can be used."""
+        """Raise a UserError unless this is the folder of a run, or of an n2v model, that can be used."""
+        if self.made_by_n2v:
+            return self
         missing = [name for name in ("settings.yaml", "run.json", "weights_best.h5") if not (self / name).is_file()]
         if missing:
             raise UserError(

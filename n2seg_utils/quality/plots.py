@@ -10,8 +10,8 @@ from ..data.files import whole_file
 _INK, _BLUE, _ORANGE = "#222222", "#0072b2", "#d55e00"  # Okabe and Ito: told apart by the colour-blind
 
 
-def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), size=3.6):
-    """Planes next to each other, all in the same grey scale.
+def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), size=3.6, own_scale=False):
+    """Planes next to each other, all in the same grey scale, or each in its own.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), s
         The plane whose brightness range is used for all; else the first.
     percentiles : (float, float)
         Of that plane: shown black, and white.
+    own_scale : bool
+        Show each plane between its own percentiles, for planes that need not be compared.
 
     Returns
     -------
@@ -33,6 +35,8 @@ def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), s
     height = size * min(1.5, shape[0] / shape[1]) + (0.7 if scores else 0.4)
     figure = Figure(figsize=(size * len(planes), height), layout="constrained")
     for axis, (title, plane) in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes.items()):
+        if own_scale:
+            low, high = np.percentile(plane, percentiles)
         axis.imshow(thumbnail(plane), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
         axis.set_title(title, color=_INK)
         axis.set_xlabel((scores or {}).get(title, ""), fontsize=9)

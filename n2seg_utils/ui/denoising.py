@@ -6,6 +6,8 @@ import tempfile
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 from ..data import check as data_check
 from ..data import drive
 from ..data.files import list_images, write_text
@@ -56,8 +58,7 @@ class Denoising:
             (say if finding.severity == data_check.NOTE else warn)(escape(str(finding)))
         first = found.images[0]
         say(f"{len(found.images)} images; {escape(first.path.name)} is {escape(first.describe())}, axes {first.axes}.")
-        planes = {i.path.name: i.plane(i.planes // 2)[..., 0] for i in found.images[:_SHOWN]}
-        show_figure(plots.side_by_side(planes, size=2.6))
+        show_figure(plots.side_by_side(_thumbnails(found.images), size=2.6, own_scale=True))
 
     def ask_settings(self):
         """Show the form for the training, with values suggested from the images."""
@@ -104,6 +105,15 @@ class Denoising:
         for number in range(min(2, len(list_images(self.denoiser.settings.images)))):
             show_figure(example_figure(self.denoiser, number))
 
+    def preview(self):
+        """Show a viewer that denoises the piece of an image that is looked at."""
+        from IPython.display import display
+
+        from .preview import preview
+
+        self._require("denoiser", "section 4")
+        display(preview(self.denoiser, _fetch(self.images)))
+
     def ask_result(self):
         """Show the form for the results."""
         self._require("denoiser", "section 4")
@@ -119,8 +129,10 @@ class Denoising:
         """
         self._require("denoiser", "section 4")
         source = _fetch(images or self.images)
-        dtype = self.form.settings().dtype
-        folder = _result_folder(self.denoiser.run.path, source, dtype)
+        wanted = self.form.settings()
+        dtype = wanted.dtype
+        self.denoiser.settings = self.denoiser.settings.replace(orientations=wanted.orientations)
+        folder = _result_folder(self.denoiser.run.path, source, dtype, wanted.orientations)
         self.results = (source, folder)
         update = progress.bar("Denoising")
         files = self.denoiser.predict_folder(source, folder, dtype, on_progress=update, keep_existing=True)
@@ -159,6 +171,17 @@ class Denoising:
             raise UserError(f"This step needs an earlier one: run the cells of {where} first")
 
 
+def _thumbnails(images):
+    """The middle planes of the first images, all channels of each."""
+    planes = {}
+    for image in images[:_SHOWN]:
+        names = image.calibration.channels or [f"channel {c + 1}" for c in range(image.size["C"])]
+        for c in range(image.size["C"]):
+            title = image.path.name + (f", {names[c]}" if image.size["C"] > 1 else "")
+            planes[title] = np.asarray(plots.thumbnail(image.plane(image.planes // 2)[..., c]))
+    return dict(list(planes.items())[:_SHOWN])
+
+
 def _sample(name):
     """The folders of noisy and of clean images (if there are any) of a sample, made or downloaded if need be."""
     folder = Path.cwd() / "n2seg_sample" / name
@@ -173,10 +196,10 @@ def _sample(name):
     return str(folder / "images"), str(folder / "clean")
 
 
-def _result_folder(run, source, dtype):
+def _result_folder(run, source, dtype, orientations):
     """The folder for the results of these very files: the one an earlier call began, else a new one."""
     files = {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in list_images(source)}
-    made_from = json.dumps({"images": str(source), "dtype": dtype, "files": files})
+    made_from = json.dumps({"images": str(source), "dtype": dtype, "orientations": orientations, "files": files})
     number, folder = 1, run / "denoised"
     while folder.exists():
         note = folder / "made_from.json"

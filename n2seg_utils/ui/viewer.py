@@ -1,4 +1,4 @@
-"""Look at results: one image at a time, through planes, versions side by side."""
+"""Look at images: one at a time, through planes and channels, versions side by side."""
 
 from html import escape
 
@@ -9,6 +9,9 @@ from ..data.files import list_images, stem
 from ..data.images import open_image
 from ..errors import UserError
 from ..quality import plots
+
+_WIDE = {"width": "420px"}
+SLOW = {"layout": _WIDE, "continuous_update": False}  # for sliders: draw once they stand still
 
 
 def browse(versions, axes="auto"):
@@ -26,61 +29,100 @@ def browse(versions, axes="auto"):
     -------
     ipywidgets.VBox
     """
-    return _Viewer(versions, axes).box
+    return _Versions(versions, axes).box
 
 
-class _Viewer:
-    def __init__(self, versions, axes):
-        self.axes, self.first = axes, next(iter(versions))
-        self.files = {title: {stem(f): f for f in list_images(folder)} for title, folder in versions.items()}
-        wide = {"width": "420px"}
-        slow = {"layout": wide, "continuous_update": False}  # draw once the slider stands still
-        self.name = widgets.Dropdown(options=list(self.files[self.first]), description="Image", layout=wide)
-        self.plane = widgets.IntSlider(description="Plane", min=0, max=0, **slow)
+class Viewer:
+    """A picture with fields for the image, its plane, its channel, and the contrast; what is drawn, subclasses say.
+
+    Parameters
+    ----------
+    names : list of str
+        Images to choose from.
+    more : sequence of widgets
+        Fields that, when changed, draw the picture anew.
+    """
+
+    def __init__(self, names, more=()):
+        self.image = None
+        self.name = widgets.Dropdown(options=names, description="Image", layout=_WIDE)
+        self.plane = widgets.IntSlider(description="Plane", min=0, max=0, **SLOW)
+        self.channel = widgets.Dropdown(description="Channel", options=[("", 0)], layout=_WIDE)
         self.contrast = widgets.FloatRangeSlider(
-            value=(0.1, 99.9), min=0, max=100, step=0.1, description="Contrast %", **slow
+            value=(0.1, 99.9), min=0, max=100, step=0.1, description="Contrast %", **SLOW
         )
         self.picture = widgets.Image(format="png")
         self.note = widgets.HTML()
-        self.box = widgets.VBox([self.name, self.plane, self.contrast, self.picture, self.note])
+        fields = [self.plane, self.channel, *more, self.contrast]
+        self.box = widgets.VBox([self.name, *fields, self.picture, self.note])
         self.name.observe(lambda _: self._choose(), "value")
-        self.plane.observe(lambda _: self._draw(), "value")
-        self.contrast.observe(lambda _: self._draw(), "value")
+        for field in fields:
+            field.observe(lambda _: self._draw(), "value")
         self._choose()
 
+    def open(self, name):
+        """The ImageFile of a name."""
+        raise NotImplementedError
+
+    def planes(self):
+        """What to draw: title -> ndarray (Y, X)."""
+        raise NotImplementedError
+
     def _choose(self):
+        self.image = None  # while fields change, nothing is drawn
         try:
-            self.images = {
-                title: open_image(files[self.name.value], self.axes if title == self.first else "auto")
-                for title, files in self.files.items()
-                if self.name.value in files
-            }
+            image = self.open(self.name.value)
         except UserError as error:
             self._apologise(error)
             return
-        last = self.images[self.first].planes - 1
-        self.plane.layout.display = None if last else "none"
-        self.plane.max = last
-        if self.plane.value:
-            self.plane.value = 0  # draws
-        else:
-            self._draw()
+        _set_range(self.plane, image.planes, image.planes // 2)
+        names = image.calibration.channels or [str(c + 1) for c in range(image.size["C"])]
+        self.channel.options = [(name, c) for c, name in enumerate(names[: image.size["C"]])]
+        self.channel.layout.display = None if image.size["C"] > 1 else "none"
+        self.image = image
+        self._draw()
 
     def _draw(self):
-        if not self.images:
+        if self.image is None:
             return
         try:
-            planes = {title: self._plane(image) for title, image in self.images.items()}
+            planes = self.planes()
         except UserError as error:
             self._apologise(error)
             return
         self.picture.value = plots.to_png(plots.side_by_side(planes, percentiles=self.contrast.value))
-        self.note.value = escape(f"{self.images[self.first].path.name}: {self.images[self.first].describe()}")
-
-    def _plane(self, image):
-        number = min(self.plane.value, image.planes - 1)
-        return plots.thumbnail(np.asarray(image.plane(number)[..., 0], "float32"))
+        self.note.value = escape(f"{self.image.path.name}: {self.image.describe()}")
 
     def _apologise(self, error):
         """Show an error where the picture was."""
-        self.images, self.picture.value, self.note.value = {}, b"", escape(str(error))
+        self.picture.value, self.note.value = b"", escape(str(error))
+
+
+class _Versions(Viewer):
+    def __init__(self, versions, axes):
+        self.axes, self.first = axes, next(iter(versions))
+        self.files = {title: {stem(f): f for f in list_images(folder)} for title, folder in versions.items()}
+        super().__init__(list(self.files[self.first]))
+
+    def open(self, name):
+        self.images = {
+            title: open_image(files[name], self.axes if title == self.first else "auto")
+            for title, files in self.files.items()
+            if name in files
+        }
+        return self.images[self.first]
+
+    def planes(self):
+        return {title: self._plane(image) for title, image in self.images.items()}
+
+    def _plane(self, image):
+        number, channel = min(self.plane.value, image.planes - 1), min(self.channel.value, image.size["C"] - 1)
+        return np.asarray(plots.thumbnail(image.plane(number)[..., channel]), "float32")
+
+
+def _set_range(slider, count, value):
+    """Give a slider the positions 0 to count - 1; hide it if there is one only."""
+    slider.max = max(count - 1, slider.max)
+    slider.value = value
+    slider.max = count - 1
+    slider.layout.display = None if count > 1 else "none"

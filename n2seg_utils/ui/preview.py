@@ -1,0 +1,49 @@
+"""Try a model on a piece of an image, before a whole folder is denoised."""
+
+import ipywidgets as widgets
+
+from ..data.files import list_images, stem
+from .viewer import SLOW, Viewer
+
+_SIZES = (64, 128, 192, 256, 384, 512)
+
+
+def preview(denoiser, images):
+    """A viewer that denoises the piece that is looked at, at once.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+    images : path
+        Folder of noisy images, or one file.
+
+    Returns
+    -------
+    ipywidgets.VBox
+    """
+    return _Preview(denoiser, images).box
+
+
+class _Preview(Viewer):
+    def __init__(self, denoiser, images):
+        self.denoiser = denoiser
+        self.files = {stem(file): file for file in list_images(images)}
+        self.down = widgets.IntSlider(description="Down %", value=50, min=0, max=100, **SLOW)
+        self.across = widgets.IntSlider(description="Across %", value=50, min=0, max=100, **SLOW)
+        size = 192 if denoiser.architecture.dims == 2 else 128
+        self.size = widgets.SelectionSlider(description="Size", options=_SIZES, value=size, **SLOW)
+        super().__init__(list(self.files), [self.down, self.across, self.size])
+
+    def open(self, name):
+        return self.denoiser.open(self.files[name])
+
+    def planes(self):
+        height, width, _ = self.image.plane_shape
+        rows, columns = self._piece(height, self.down.value), self._piece(width, self.across.value)
+        noisy, denoised = self.denoiser.predict_crop(self.image, self.plane.value, rows, columns)
+        return {"noisy": noisy[..., self.channel.value], "denoised": denoised[..., self.channel.value]}
+
+    def _piece(self, length, percent):
+        size = min(self.size.value, length)
+        start = round((length - size) * percent / 100)
+        return slice(start, start + size)
