@@ -141,7 +141,7 @@ def test_a_network_per_channel_of_n2v_predicts_as_there_where_all_see_the_last_c
 def test_such_a_model_is_not_trained_further(n2v_of_three_channels, tmp_path):
     folder, _ = n2v_of_three_channels
     tifffile.imwrite(tmp_path / "rgb.tif", np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype("uint8"))
-    with pytest.raises(UserError, match="see the last channel only.*Leave 'pretrained' empty"):
+    with pytest.raises(UserError, match=r"see the last channel only.*Leave 'pretrained' empty"):
         train_denoiser(
             DenoiseSettings(images=str(tmp_path / "rgb.tif"), run=str(tmp_path / "run"), pretrained=str(folder), **TINY)
         )
