@@ -132,10 +132,9 @@ def _thinned(image, number):
 
 def _constant(image, number):
     """Whether a plane has one value only; read in bands, for planes may be larger than memory."""
-    plane = image.plane(number)
-    band = max(1, _LOOKED_AT // max(1, plane[0].size))
-    first = plane.flat[0]
-    return all((np.asarray(plane[y : y + band]) == first).all() for y in range(0, len(plane), band))
+    height, width, channels = image.plane_shape
+    band, first = max(1, _LOOKED_AT // (width * channels)), image.plane(number)[0, 0, 0]
+    return all((np.asarray(image.plane(number)[y : y + band]) == first).all() for y in range(0, height, band))
 
 
 def _from_middle(count):

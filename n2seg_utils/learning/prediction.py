@@ -9,6 +9,7 @@ from csbdeep.internals.predict import Tiling
 
 SMALLEST_TILE = 64
 LARGEST_TILE = 1024
+_LARGEST_BYTES = 1_200_000_000
 _BYTES = 48  # of activations at once, a pixel and first-level filter
 # Names of the errors by which TensorFlow, PyTorch and JAX say that the device's memory is full.
 _OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "JaxRuntimeError")
@@ -118,7 +119,7 @@ ORIENTATIONS = [_orientation(flip, turns) for flip in (False, True) for turns in
 
 
 def tile_for_memory(free_bytes, architecture, depth=None):
-    """The side of a tile that fits comfortably: a quarter of the free memory.
+    """The side of a tile that fits comfortably: a quarter of the free memory, and never more than about a gigabyte.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def tile_for_memory(free_bytes, architecture, depth=None):
         Planes of the volume, in 3D: a shallow one allows wider tiles.
     """
     branches = 1 if architecture.together else architecture.channels
-    pixels = free_bytes / 4 / (_BYTES * architecture.width * branches)
+    pixels = min(free_bytes / 4, _LARGEST_BYTES) / (_BYTES * architecture.width * branches)
     side = pixels ** (1 / architecture.dims)
     if depth and depth < side:
         side = math.sqrt(pixels / depth)

@@ -137,10 +137,10 @@ class TrainingSettings(Settings):
         low=1,
         high=5,
     )
-    network_width: int = knob(
-        32,
+    network_width: int | None = knob(
+        None,
         "Network width",
-        "Filters in the network's first layer.",
+        "Filters in the network's first layer; wider networks can learn more and train more slowly.",
         "training",
         advanced=True,
         low=4,
