@@ -83,7 +83,8 @@ def settings_table():
         default = getattr(DenoiseSettings(), name)
         shown = "from your data" if default is None else f"`{default}`" if default != "" else ""
         unit = f" ({about.unit})" if about.unit else ""
-        lines.append(f"| `{name}` | {shown} | {about.help}{unit} |")
+        words = about.help.replace("|", "\\|")
+        lines.append(f"| `{name}` | {shown} | {words}{unit} |")
     return "\n".join(lines)
 
 

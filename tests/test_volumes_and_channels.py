@@ -107,8 +107,8 @@ def test_n2v_itself_opens_a_3d_run_and_predicts_the_same(tmp_path):
 
 def test_planes_that_lie_far_apart_are_not_pooled_and_lend_fewer_neighbours(tmp_path):
     near = volumes(tmp_path / "near", resolution=(1 / PLANE, 1 / PLANE))
-    far = volumes(tmp_path / "far")
-    for folder, pool, radius in ((near, 2, (3, 5, 5)), (far, 1, (2, 5, 5))):
+    far = volumes(tmp_path / "far", resolution=(6 / PLANE, 6 / PLANE))
+    for folder, pool, radius in ((near, 2, (3, 5, 5)), (far, 1, (1, 5, 5))):
         wanted = settings(folder, tmp_path / f"run_{pool}")
         images = [open_image(file) for file in sorted(folder.glob("*.tif"))]
         assert blind_spots(settle(wanted, images, False), images).radius == radius

@@ -10,6 +10,9 @@ _DEPTH = 16
 _SMALLEST_PATCH = 16
 _SMALLEST_DEPTH = 4
 _STRUCT = ("struct_axis", "struct_length")
+# Planes three times as far apart as pixels are learned equally well with and without pooling them: within 0.3 dB after
+# two minutes (nuclei3d and spots3d, benchmarks/fmd.py), and n2v opens networks that pool them.
+_FAR_APART = 4
 _VOLUME = 8  # planes from which on looking at them together is worth its time
 _MASKED = 8.0  # percent: flat between 5 and 12 on nuclei, confocal and two-photon images (benchmarks/knob.py)
 _COVERED = 30.0  # percent that structN2V replaces in all, so that enough is left to guess from
@@ -53,7 +56,7 @@ def suggest(settings, images, gpu):
         depth = min(_DEPTH, shallow.size["Z"]) // step * step
         found["patch_depth"] = (depth, f"{shallow.path.name} has {shallow.size['Z']} planes")
     found["batch_size"] = (16, "it is the usual one") if dims == 2 else (4, "patches of volumes are large")
-    # In 3D without a GPU, 2 minutes bring 38.6 dB at width 16 and 37.8 at 32 (nuclei3d, benchmarks/fmd.py; spots alike).
+    # In 3D without a GPU, 2 minutes bring 38.6 dB at width 16 and 37.8 at 32 (nuclei3d; benchmarks/fmd.py).
     narrow = dims == 3 and not gpu
     found["network_width"] = (16, "volumes take long without a GPU") if narrow else (32, "it is the usual one")
     found["minutes"] = _minutes(images, gpu, dims)
@@ -95,9 +98,9 @@ def _minutes(images, gpu, dims):
 
 
 def pool_z(images):
-    """How many planes a pooling merges: 2, or 1 where planes lie more than twice as far apart as pixels."""
+    """How many planes a pooling merges: 2, or 1 where planes lie much farther apart than pixels."""
     size = images[0].calibration.size
-    return 1 if "Z" in size and "X" in size and size["Z"] > 2 * size["X"] else 2
+    return 1 if "Z" in size and "X" in size and size["Z"] > _FAR_APART * size["X"] else 2
 
 
 def _counted(settings):
