@@ -38,7 +38,7 @@ class Outcome:
     history : list of dict
         One row an epoch: epoch, loss, val_loss, learning_rate, seconds.
     best_epoch : int
-        The epoch whose weights the network has now.
+        The epoch whose weights the network has now; 0 for those it started with.
     stopped : str
         "finished", "interrupted" (by the user) or "diverged" (the loss was not a number).
     """
@@ -98,7 +98,7 @@ def plan_for_minutes(training, minutes, learning_rate):
     return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
 
 
-def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=()):
+def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(), trained=False):
     """Train, keeping the weights of the epoch with the lowest validation loss.
 
     Parameters
@@ -113,6 +113,8 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
     preview : callable
         Handed to the watcher.
     callbacks : sequence of keras.callbacks.Callback
+    trained : bool
+        The network is worth something already: should no epoch be better than it is now, its weights are kept.
 
     Returns
     -------
@@ -129,6 +131,8 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
     )
     training.compile(keras.optimizers.Adam(schedule), jit_compile=device.backend() == "jax")
     bookkeeper = _Bookkeeper(plan, watcher or Watcher(), on_epoch, preview)
+    if trained:
+        bookkeeper.keep(_validate(training), training.network)
     steps = ((np.array([step], "int32"),) for step in range(plan.steps))
     try:
         training.fit(
@@ -198,11 +202,15 @@ class _Bookkeeper(keras.callbacks.Callback):
         self.outcome.history.append(row)
         is_best = row["val_loss"] < self.best_loss
         if is_best:
-            self.best_loss, self.best_weights = row["val_loss"], self.model.network.get_weights()
+            self.keep(row["val_loss"], self.model.network)
             self.outcome.best_epoch = row["epoch"]
         if self.on_epoch_done:
             self.on_epoch_done(row, is_best)
         self.watcher.epoch(row, self.plan, self.preview)
+
+    def keep(self, loss, network):
+        """Remember the weights as the best so far."""
+        self.best_loss, self.best_weights = loss, network.get_weights()
 
     def finish(self):
         if self.best_weights is not None:
@@ -233,4 +241,4 @@ def _run(training, steps, *callbacks):
 
 
 def _validate(training):
-    training.evaluate(np.arange(VALIDATION_STEPS, dtype="int32"), batch_size=1, verbose=0)
+    return training.evaluate(np.arange(VALIDATION_STEPS, dtype="int32"), batch_size=1, verbose=0)

@@ -86,7 +86,7 @@ def train_denoiser(settings, watcher=None):
 
     started = time.perf_counter()
     example = _example(images, parts)
-    outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks)
+    outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks, bool(start))
     if not outcome.history:
         raise _nothing_learned(run, outcome.stopped)
     run.write_table("history.csv", outcome.history)
