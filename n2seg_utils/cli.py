@@ -65,6 +65,7 @@ def _parser():
     predict.add_argument("--run", required=True, help="run folder of the model")
     predict.add_argument("--images", required=True)
     predict.add_argument("--out", required=True)
+    predict.add_argument("--axes", default="auto", help="what the dimensions mean, for example ZYX")
     predict.add_argument("--tile", default="auto", help="side of the tiles in pixels, or auto")
     predict.add_argument("--dtype", choices=("float32", "input"), help="type of the results; default: as in the run")
 
@@ -163,7 +164,7 @@ def _predict(options):
     denoiser = Denoiser.load(options.run)
     update = bar("Denoising")
     files = denoiser.predict_folder(
-        options.images, options.out, options.dtype or denoiser.settings.dtype, options.tile, update
+        options.images, options.out, options.dtype or denoiser.settings.dtype, options.tile, update, axes=options.axes
     )
     update.close(f"{len(files)} images written to {options.out}")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from n2seg_utils.data.images import open_image
 from n2seg_utils.errors import UserError
 from n2seg_utils.settings import DenoiseSettings
 from n2seg_utils.ui import boxes, forms, runtime
@@ -423,7 +424,9 @@ def test_the_viewer_shows_every_image_plane_and_contrast(stacks):
 
 
 def test_the_viewer_uses_the_axes_it_is_given(stacks):
-    assert "5 planes of 20 x 30" in words_in(browse({"noisy": stacks["noisy"] / "a_2.tif"}, axes="ZYX"))
+    assert "5 planes of 20 x 30" in words_in(
+        browse({"noisy": stacks["noisy"] / "a_2.tif"}, lambda f: open_image(f, "ZYX"))
+    )
 
 
 def test_the_viewer_needs_images(tmp_path):
@@ -455,7 +458,7 @@ def test_a_plane_that_cannot_be_read_is_explained(stacks):
     data = bytearray(path.read_bytes())
     data[offset : offset + 20] = b"\xff" * 20
     path.write_bytes(data)
-    box = browse({"noisy": path}, axes="TYX")
+    box = browse({"noisy": path})
     plane = controls(box)[1]
     for _ in range(2):
         plane.value = 0

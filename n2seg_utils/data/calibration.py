@@ -1,11 +1,13 @@
 """Pixel sizes, time steps and channel names, as TIFF files state them."""
 
 import contextlib
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import tifffile
 
 _SECONDS = {"µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600}
+_METRES = {"Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "um": 1e-6, "micron": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1}
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,32 @@ class Calibration:
     unit: str = ""
     channels: tuple = ()
 
+    @property
+    def flatness(self):
+        """How many times as far apart planes are as pixels; 1 if unknown."""
+        return self.size["Z"] / self.size["X"] if {"X", "Z"} <= self.size.keys() else 1.0
+
 
 def read_calibration(tiff):
     """What an open ``tifffile.TiffFile`` says, as OME or ImageJ metadata or in the tags; empty if it says nothing."""
     with contextlib.suppress(Exception):  # odd metadata never keeps anyone from their pixels
-        if tiff.is_ome:
-            return _from_ome(tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"])
-        return _from_imagej(tiff)
+        found = _from_ome(tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]) if tiff.is_ome else _from_imagej(tiff)
+        # Some software writes 0 for unknown, and a spacing that is negative because the stage moved down.
+        size = {axis: abs(value) for axis, value in found.size.items() if value and math.isfinite(value)}
+        return replace(found, size=size)
     return Calibration()
 
 
 def _from_ome(image):
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-    size = {a: float(pixels[f"PhysicalSize{a}"]) for a in "XYZ" if f"PhysicalSize{a}" in pixels}
+    units = {a: pixels.get(f"PhysicalSize{a}Unit", "µm") for a in "XYZ"}
+    scale = {a: _METRES.get(unit, 1) / _METRES.get(units["X"], 1) for a, unit in units.items()}
+    size = {a: float(pixels[f"PhysicalSize{a}"]) * scale[a] for a in "XYZ" if f"PhysicalSize{a}" in pixels}
     if "TimeIncrement" in pixels:
         size["T"] = float(pixels["TimeIncrement"]) * _SECONDS[pixels.get("TimeIncrementUnit", "s")]
     channels = pixels.get("Channel", [])
     names = [str(c.get("Name", "")) for c in (channels if isinstance(channels, list) else [channels])]
-    return Calibration(size, pixels.get("PhysicalSizeXUnit", "µm" if size else ""), tuple(n for n in names if n))
+    return Calibration(size, units["X"] if size else "", tuple(names) if any(names) else ())
 
 
 def _from_imagej(tiff):

@@ -1,5 +1,7 @@
 """Image files, opened lazily: headers first, pixels plane by plane."""
 
+import contextlib
+import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +12,7 @@ from ..errors import UserError
 from . import axes as axis_rules
 from . import tiff
 from .calibration import Calibration
-from .files import list_images, readable
+from .files import list_images, readable, require_space
 
 _KINDS = "uif"  # unsigned, signed, floating
 
@@ -58,6 +60,17 @@ class ImageFile:
         """Size of all pixels in memory, in their own type."""
         return int(np.prod(self.shape, dtype="int64")) * self.dtype.itemsize
 
+    @property
+    def channel_names(self):
+        """One name a channel: what the file calls it, else its number."""
+        stated = self.calibration.channels
+        return [stated[c] if c < len(stated) and stated[c] else f"channel {c + 1}" for c in range(self.size["C"])]
+
+    @property
+    def in_pages(self):
+        """Whether the file must be decoded page by page, so that small pieces are no quicker to read than large."""
+        return isinstance(self._planes(), tiff.Pages)
+
     def describe(self):
         """The image in words: '30 time points of 512 x 512, uint16'."""
         return f"{axis_rules.describe(self.axes, self.shape)}, {self.dtype}"
@@ -68,9 +81,12 @@ class ImageFile:
         Only what is needed is read: a plain TIFF is mapped into memory, so that cutting a piece out of the result
         reads that piece; a compressed one is read page by page.
         """
+        return self._planes()[divmod(number, self.size["Z"])]
+
+    def _planes(self):
         with readable(self.path):
             about = self.path.stat()
-        return _planes(self.path, self.axes, about.st_size, about.st_mtime_ns)[divmod(number, self.size["Z"])]
+        return _planes(self.path, self.axes, about.st_size, about.st_mtime_ns)
 
     def frames(self, dims):
         """What a network sees at once, one after another: planes (`dims` 2), or the volumes of all time points (3).
@@ -104,20 +120,15 @@ class Frame:
         """(Y, X) or (Z, Y, X)."""
         return tuple(self.image.size[axis] for axis in "ZYX"[-self.dims :])
 
-    @property
-    def middle(self):
-        """Number of the plane in the middle."""
-        return self.number if self.dims == 2 else self.number * self.image.size["Z"] + self.image.size["Z"] // 2
-
     def read(self, *where):
-        """A copy of the pixels at some positions (index arrays or slices) along each axis; without any, of all.
+        """A copy of the pixels at some positions (index arrays or slices) along the first axes, and all of the others.
 
         Raises
         ------
         UserError
             If a pixel is not a number.
         """
-        where = where or (slice(None),) * self.dims
+        where = (*where, *(slice(None),) * (self.dims - len(where)))
         if self.dims == 2:
             return self._plane(self.number, where)
         depth = self.image.size["Z"]
@@ -131,6 +142,32 @@ class Frame:
         pixels = self.image.plane(number)[np.ix_(rows, columns)]
         require_finite(pixels, self.image.path)
         return pixels
+
+
+@contextlib.contextmanager
+def quick_to_read(frame):
+    """A function that reads pieces of a Frame, each as fast as its size allows.
+
+    A volume in a compressed file is decoded once, into a temporary file that is gone afterwards: pieces of it would
+    decode its planes again and again.
+
+    Yields
+    ------
+    callable
+        Like :meth:`Frame.read`.
+    """
+    image = frame.image
+    if frame.dims == 2 or not image.in_pages:
+        yield frame.read
+        return
+    shape = (*frame.shape, image.size["C"])
+    with tempfile.TemporaryFile() as file:
+        require_space(Path(tempfile.gettempdir()), int(np.prod(shape, dtype="int64")) * image.dtype.itemsize)
+        volume = np.memmap(file, image.dtype, "w+", shape=shape)
+        for z in range(shape[0]):
+            volume[z] = frame.read(slice(z, z + 1))[0]
+
+        yield lambda *where: np.asarray(volume[np.ix_(*(np.arange(size)[place] for size, place in zip(shape, where)))])
 
 
 def require_finite(pixels, path):

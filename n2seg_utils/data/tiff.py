@@ -44,7 +44,7 @@ def open_planes(path, axes):
         tiff = _open(path)
         content = _content(tiff)
         if content.offset is None:
-            return _Pages(tiff, content, axes)
+            return Pages(tiff, content, axes)
         with tiff:
             dtype = content.dtype.newbyteorder(tiff.byteorder)
             try:
@@ -99,7 +99,7 @@ class _Mapped:
             return planes_first(np.memmap(self.path, self.dtype, "r", self.offset, self.shape), self.axes)[index]
 
 
-class _Pages:
+class Pages:
     """Planes that are decoded one page at a time; the last ones are kept, for pieces are cut from them in turn."""
 
     def __init__(self, tiff, content, axes):

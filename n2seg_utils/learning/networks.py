@@ -128,7 +128,8 @@ def _branch(x, a, prefix, outputs):
         if not a.batch_norm:
             return convolution(filters, a.kernel_size, padding="same", activation="relu", name=prefix + label)(x)
         x = convolution(filters, a.kernel_size, padding="same", name=prefix + label)(x)
-        return layers.Activation("relu")(layers.BatchNormalization()(x))
+        # Keras' momentum of 0.99 would follow the weights too slowly for a training of a few hundred steps.
+        return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
 
     skips = []
     for level in range(a.depth):

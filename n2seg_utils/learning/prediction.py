@@ -11,6 +11,7 @@ SMALLEST_TILE = 64
 LARGEST_TILE = 1024
 _LARGEST_BYTES = 1_200_000_000
 _BYTES = 48  # of activations at once, a pixel and first-level filter
+_WITH_BATCH_NORM = 1.7  # times as many
 # Names of the errors by which TensorFlow, PyTorch and JAX say that the device's memory is full.
 _OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "JaxRuntimeError")
 
@@ -93,8 +94,9 @@ class TiledPredictor:
     def _cut(self, length, block, reach):
         overlap = math.ceil(reach / block)
         blocks = math.ceil(length / block)
-        # At least half of a tile's side must count: of smaller ones the overlap would be most of the work.
-        size = max(self.tile // block, 4 * overlap)
+        # At least half of a tile's side should count: of smaller ones the overlap would be most of the work. Volumes
+        # may have to do with less.
+        size = max(self.tile // block, 4 * overlap if self.architecture.dims == 2 else 2 * overlap + 1)
         cuts = []
         for read, write, _ in Tiling(blocks, size, overlap).slice_generator(block):
             write = slice(write.start, min(write.stop, length))
@@ -129,11 +131,18 @@ def tile_for_memory(free_bytes, architecture, depth=None):
         Planes of the volume, in 3D: a shallow one allows wider tiles.
     """
     branches = 1 if architecture.together else architecture.channels
-    pixels = min(free_bytes / 4, _LARGEST_BYTES) / (_BYTES * architecture.width * branches)
-    side = pixels ** (1 / architecture.dims)
-    if depth and depth < side:
-        side = math.sqrt(pixels / depth)
+    bytes_a_pixel = _BYTES * architecture.width * branches * (_WITH_BATCH_NORM if architecture.batch_norm else 1)
+    side = _side(min(free_bytes / 4, _LARGEST_BYTES) / bytes_a_pixel, architecture.dims, depth)
+    # Volumes whose tiles would be hardly more than overlap may take half of what is free.
+    useful = 4 * max(architecture.reach)
+    if architecture.dims == 3 and side < useful:
+        side = min(useful, max(side, _side(free_bytes / 2 / bytes_a_pixel, 3, depth)))
     return int(np.clip(side // 16 * 16, SMALLEST_TILE, LARGEST_TILE))
+
+
+def _side(pixels, dims, depth):
+    side = pixels ** (1 / dims)
+    return math.sqrt(pixels / depth) if depth and depth < side else side
 
 
 def _mirrored(piece, length):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from ..errors import UserError
 from . import device
 
 VALIDATION_STEPS = 4
@@ -40,12 +41,15 @@ class Outcome:
     best_epoch : int
         The epoch whose weights the network has now; 0 for those it started with.
     stopped : str
-        "finished", "interrupted" (by the user) or "diverged" (the loss was not a number).
+        "finished", "interrupted" (by the user), "diverged" (the loss was not a number) or "failed".
+    error : UserError or None
+        Why it failed.
     """
 
     history: list = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = "finished"
+    error: UserError | None = None
 
 
 class Watcher:
@@ -147,6 +151,8 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
         )
     except KeyboardInterrupt:
         bookkeeper.outcome.stopped = "interrupted"
+    except UserError as error:  # images that are streamed can no longer be read
+        bookkeeper.outcome.stopped, bookkeeper.outcome.error = "failed", error
     return bookkeeper.finish()
 
 

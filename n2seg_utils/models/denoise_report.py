@@ -9,7 +9,7 @@ from ..quality import plots, qc
 from ..quality.report import write_report
 
 _NAMES = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "structN2V"}
-_SHOWN = 1024  # pixels along the side of a figure
+_SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
 
 
 def judge_denoiser(denoiser, on_progress=None):
@@ -57,7 +57,8 @@ def example_figure(denoiser, number=0):
     files = list_images(drive.bring(settings.images))
     noisy = files[number % len(files)]
     image = open_image(noisy, settings.axes)
-    middle, window = image.planes // 2, [_central(size) for size in image.plane_shape[:2]]
+    shown = _SHOWN[denoiser.architecture.dims]
+    middle, window = image.planes // 2, [_central(size, shown) for size in image.plane_shape[:2]]
     planes = dict(zip(("noisy", "denoised"), denoiser.predict_crop(image, middle, *window)))
     partner = pair_by_name([noisy], list_images(drive.bring(settings.truth)))[0] if settings.truth else []
     if partner:
@@ -69,10 +70,10 @@ def example_figure(denoiser, number=0):
     return plots.side_by_side(planes, qc.score_lines(planes, partner[0][1]), reference="truth")
 
 
-def _central(size):
+def _central(size, shown):
     """The middle of an image, as much as a figure shows."""
-    start = max(0, (size - _SHOWN) // 2)
-    return slice(start, min(size, start + _SHOWN))
+    start = max(0, (size - shown) // 2)
+    return slice(start, min(size, start + shown))
 
 
 def write_denoise_report(denoiser, scores=None):

@@ -27,6 +27,7 @@ _MEMORY_SHARE = 0.1  # of the free memory, for training pixels; on their way to 
 _LARGEST_POOL = 8_000_000_000  # bytes: positions in the pool of pixels are 32 bit
 _BLOCK = 512
 _BLOCK_DEPTH = 32
+_FEWEST_BLOCKS = 16
 _BRIEF = 4
 
 
@@ -56,7 +57,7 @@ def train_denoiser(settings, watcher=None):
     start = _start(settings, images)
     if start:
         settings = n2v_format.describe(settings, start.architecture)
-    settings = settle(settings, images, device.has_gpu())
+    settings = settle(settings, images, device.has_gpu(), start and start.architecture.pool_z)
     architecture = start.architecture if start else design(settings, images[0].size["C"], pool_z(images))
     normalisation = _normalisation(settings, images, start)
     settings = settings.replace(normalisation=normalisation.kind)
@@ -88,7 +89,7 @@ def train_denoiser(settings, watcher=None):
     example = _example(images, parts)
     outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks, bool(start))
     if not outcome.history:
-        raise _nothing_learned(run, outcome.stopped)
+        raise outcome.error or _nothing_learned(run, outcome.stopped)
     run.write_table("history.csv", outcome.history)
     n2v_format.save_weights(network, run / "weights_best.h5")
     run.finish(
@@ -129,12 +130,14 @@ def _start(settings, images):
     if not settings.pretrained:
         return None
     start = Denoiser.load(settings.pretrained)
-    channels = images[0].size["C"]
-    if start.architecture.channels != channels:
+    start.require_fit(images[0])
+    dims = f"{start.architecture.dims}d"
+    if settings.dimensions not in ("auto", dims):
         raise UserError(
-            f"The model in {settings.pretrained} is for {start.architecture.channels} channels, but {images[0].path} "
-            f"has {channels}. Use images like those it was trained with"
+            f"{settings.pretrained} holds a {dims} model, but dimensions is {settings.dimensions}: use auto"
         )
+    if settings.algorithm == "n2v2" and not start.architecture.blur_pool:
+        raise UserError(f"{settings.pretrained} does not hold a model of n2v2: use the algorithm n2v")
     if start.architecture.sees is not None:
         raise UserError(
             f"The model in {settings.pretrained} was made by n2v with a network per channel, all of which see the last "
@@ -151,16 +154,16 @@ def _normalisation(settings, images, start):
 
 def _samplers(settings, images, parts, normalisation, hide):
     """Patch sources of training and validation; callbacks that bring in new pixels when not all fit in memory."""
-    budget = min(_MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
-    shape = patch_shape(settings)
-    block = (*(max(_BLOCK_DEPTH, size) for size in shape[:-2]), *(max(_BLOCK, size) for size in shape[-2:]))
+    shape, channels = patch_shape(settings), images[0].size["C"]
     samplers, callbacks = [], []
-    for number, use in enumerate(("train", "validate")):
+    for number, (use, share) in enumerate((("train", 0.8), ("validate", 0.2))):
+        budget = min(share * _MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
         found = pixels.sources(images, parts, use, len(shape))
         if pixels.nbytes(found) <= budget:
             frames = pixels.load(found, normalisation)
         else:
-            count = max(16, int(budget / 2 / (np.prod(block) * images[0].size["C"] * 4)))
+            block = _block(shape, budget / 2 / _FEWEST_BLOCKS / (4 * channels))
+            count = max(_FEWEST_BLOCKS, int(budget / 2 / (np.prod(block) * channels * 4)))
             stream = pixels.BlockStream(found, normalisation, block, count, settings.seed)
             frames = stream.blocks(0)
             callbacks += [Refill(stream)] * (use == "train")
@@ -168,6 +171,15 @@ def _samplers(settings, images, parts, normalisation, hide):
         flip, turn = augment and hide.may_flip, augment and hide.may_turn
         samplers.append(PatchSampler(frames, shape, settings.batch_size, settings.seed, flip, turn, stream=number))
     return samplers, callbacks
+
+
+def _block(patch, pixels):
+    """The shape of blocks of at most so many pixels, but never smaller than a patch."""
+    sides = [max(_BLOCK_DEPTH, size) for size in patch[:-2]] + [max(_BLOCK, size) for size in patch[-2:]]
+    while np.prod(sides) > pixels and any(side > size for side, size in zip(sides, patch)):
+        widest = int(np.argmax(np.array(sides) / patch))
+        sides[widest] = max(patch[widest], sides[widest] // 2)
+    return tuple(sides)
 
 
 def _facts(settings, images, normalisation, architecture):

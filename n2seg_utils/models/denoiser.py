@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.files import list_images, require_absent, stem
-from ..data.images import open_image
+from ..data.images import open_image, quick_to_read
 from ..data.normalisation import Normalisation
 from ..data.writing import image_writer
 from ..errors import UserError
@@ -93,7 +93,7 @@ class Denoiser:
         noisy, denoised : ndarray (Y, X, C)
             Grey values, float32.
         """
-        self._require_fit(image)
+        self.require_fit(image)
         frames = image.frames(self.architecture.dims)
         number, z = (plane, None) if self.architecture.dims == 2 else divmod(plane, image.size["Z"])
         window = [rows, columns] if z is None else [slice(z, z + 1), rows, columns]
@@ -125,7 +125,7 @@ class Denoiser:
         on_tile : callable, optional
             ``on_tile(done, total)`` while the work goes on.
         """
-        self._require_fit(image)
+        self.require_fit(image)
         scale = self.normalisation.for_image(image)
         kind = image.dtype if dtype == "input" else np.dtype("float32")
         frames = image.frames(self.architecture.dims)
@@ -140,9 +140,12 @@ class Denoiser:
                     if on_tile:
                         on_tile(frame.number + done / tiles, len(frames))
 
-                predictor.predict(frame.shape, frame.read, write_piece, scale.apply, scale.undo, report)
+                with quick_to_read(frame) as read:
+                    predictor.predict(frame.shape, read, write_piece, scale.apply, scale.undo, report)
 
-    def predict_folder(self, images, out, dtype="float32", tile="auto", on_progress=None, keep_existing=False):
+    def predict_folder(
+        self, images, out, dtype="float32", tile="auto", on_progress=None, keep_existing=False, axes="auto"
+    ):
         """Denoise a folder of images (or one file) into another folder, one file at a time.
 
         Files that exist are never overwritten.
@@ -156,6 +159,8 @@ class Denoiser:
             ``on_progress(share, name)``: the share of the files that is done, and the one at work.
         keep_existing : bool
             Go on where an earlier call stopped, instead of refusing when a result is there already.
+        axes : str
+            What the dimensions mean; see :meth:`open`.
 
         Returns
         -------
@@ -163,13 +168,13 @@ class Denoiser:
             The results, in the order of the images.
         """
         files = list_images(images)
-        opened = [self.open(file) for file in files]
+        opened = [self.open(file, axes) for file in files]
         targets = [Path(out) / f"{stem(file)}.tif" for file in files]
         _require_distinct(files, targets)
         if not keep_existing:
             require_absent(targets)
         for image in opened:
-            self._require_fit(image)
+            self.require_fit(image)
         for number, (image, target) in enumerate(zip(opened, targets)):
             if target.exists():
                 continue
@@ -181,18 +186,25 @@ class Denoiser:
             self.predict_file(image, target, dtype, tile, report)
         return targets
 
-    def open(self, file):
-        """Open an image as the training images were, if it has as many dimensions; else as it says itself."""
-        image = open_image(file)
-        same = self.settings.axes != "auto" and len(image.shape) == len(self.settings.axes)
-        return open_image(file, self.settings.axes) if same else image
+    def open(self, file, axes="auto"):
+        """Open an image with these axes; else as the training images were, if it has as many dimensions; else as it
+        says itself. Of a file that says nothing, a model of volumes takes time for depth."""
+        image = open_image(file, axes)
+        if axes.lower() != "auto":
+            return image
+        if self.settings.axes != "auto" and len(image.shape) == len(self.settings.axes):
+            return open_image(file, self.settings.axes)
+        if self.architecture.dims == 3 and image.guessed and "Z" not in image.axes:
+            return open_image(file, image.axes.replace("T", "Z"))
+        return image
 
     def _predictor(self, shape, tile="auto"):
         depth = shape[0] if self.architecture.dims == 3 else None
         side = tile_for_memory(device.free_memory(), self.architecture, depth) if tile == "auto" else int(tile)
         return TiledPredictor(self.network, self.architecture, side, self.settings.orientations)
 
-    def _require_fit(self, image):
+    def require_fit(self, image):
+        """Raise a UserError if an image is not of the kind that this model was trained with."""
         channels = len(self.normalisation.mean)
         if image.size["C"] != channels:
             raise UserError(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import UserError
 from ..learning.blindspot import BlindSpots
 from ..settings.denoise import parse_mask
 
@@ -15,12 +16,30 @@ def patch_shape(settings):
 def blind_spots(settings, images):
     """What hides pixels, as the settings say."""
     shape, radius = patch_shape(settings), settings.neighbourhood_radius
-    size = images[0].calibration.size
-    flatter = size["Z"] / size["X"] if {"Z", "X"} <= size.keys() else 1
     # Neighbours are as far away in depth as they are in the plane: fewer planes where these lie far apart.
-    radii = (max(1, round(radius / max(1, flatter))), radius, radius)[-len(shape) :]
+    flatness = max(1, images[0].calibration.flatness)
+    radii = (max(1, round(radius / flatness)), radius, radius)[-len(shape) :]
     mask = struct_mask(settings) if settings.algorithm == "structn2v" else None
+    if mask is not None:
+        _require_room(mask, shape)
     return BlindSpots(shape, settings.masked_percent, radii, settings.manipulator, mask)
+
+
+def longest_struct(patch):
+    """The largest struct_length that leaves neighbours to guess from, in patches of so many pixels."""
+    return (patch - 1) // 2 - 1 | 1
+
+
+def _require_room(mask, shape):
+    if mask.ndim > len(shape):
+        raise UserError("struct_mask has planes, but the training is 2D. Give one plane, or use dimensions 3d")
+    lines = min(mask.shape) == 1  # beside a line there is always room
+    most = shape[-1] if lines else longest_struct(shape[-1])
+    if max(mask.shape[-2:]) > most:
+        raise UserError(
+            f"Noise shared over {max(mask.shape[-2:])} pixels leaves nothing to guess from in patches of {shape[-1]} "
+            f"pixels: use struct_length {most - 1 | 1} or less, or a larger patch_size"
+        )
 
 
 def struct_mask(settings):

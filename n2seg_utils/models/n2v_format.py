@@ -12,6 +12,7 @@ from ..data.normalisation import Normalisation
 from ..errors import UserError
 from ..learning.networks import Architecture
 from ..settings import DenoiseSettings
+from .hiding import struct_mask
 
 CONFIG = "config.json"
 _WEIGHTS = ("weights_best.h5", "weights_last.h5")
@@ -125,7 +126,7 @@ def save_config(path, settings, normalisation, architecture):
         "single_net_per_channel": a.channels == 1,
         "blurpool": a.blur_pool,
         "skip_skipone": not a.top_skip,
-        "structN2Vmask": None,
+        "structN2Vmask": struct_mask(settings).astype(int).tolist() if settings.algorithm == "structn2v" else None,
         "probabilistic": False,
     }
     write_text(path, json.dumps(config))
@@ -214,8 +215,10 @@ def _settings(config, architecture):
 
 def describe(settings, architecture):
     """The settings, with what they say of the network as it is."""
+    n2v2 = architecture.blur_pool and settings.algorithm == "n2v"
     return replace(
         settings,
+        algorithm="n2v2" if n2v2 else settings.algorithm,
         network_depth=architecture.depth,
         network_width=architecture.width,
         kernel_size=architecture.kernel_size,

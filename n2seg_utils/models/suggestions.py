@@ -2,7 +2,7 @@
 
 from ..data.noise import measure_noise
 from ..errors import UserError
-from .hiding import struct_mask
+from .hiding import longest_struct, struct_mask
 
 _PATCH = 64
 _PATCH_DEEP = 48  # in 3D, where a patch of 64 pixels would hold half a hundred times as many
@@ -20,15 +20,15 @@ _COVERED = 30.0  # percent that structN2V replaces in all, so that enough is lef
 
 def dimensions(settings, images):
     """Whether to look at planes (2) or volumes (3), and why."""
-    first = images[0]
+    shallow = min(images, key=lambda image: image.size["Z"])
     if settings.dimensions != "auto":
         return int(settings.dimensions[0]), "you chose so"
-    if first.size["Z"] >= _VOLUME:
-        return 3, f"{first.path.name} has {first.size['Z']} planes in depth"
+    if shallow.size["Z"] >= _VOLUME:
+        return 3, f"{shallow.path.name} has {shallow.size['Z']} planes in depth"
     return 2, "your images have little or no depth"
 
 
-def suggest(settings, images, gpu):
+def suggest(settings, images, gpu, merged=None):
     """Values for the settings that were left open.
 
     Parameters
@@ -37,6 +37,8 @@ def suggest(settings, images, gpu):
     images : list of ImageFile
     gpu : bool
         Whether a GPU computes.
+    merged : int, optional
+        Planes that a pooling of the network merges, if that is settled; see :func:`pool_z`.
 
     Returns
     -------
@@ -52,15 +54,15 @@ def suggest(settings, images, gpu):
     found = {"dimensions": (f"{dims}d", why_dims), "patch_size": (patch, reason)}
     if dims == 3:
         shallow = min(images, key=lambda image: image.size["Z"])
-        step = max(settings.knobs()["patch_depth"].multiple, pool_z(images) ** settings.network_depth)
-        depth = min(_DEPTH, shallow.size["Z"]) // step * step
+        step = _depth_step(settings, merged or pool_z(images))
+        depth = min(max(_DEPTH, step), shallow.size["Z"]) // step * step
         found["patch_depth"] = (depth, f"{shallow.path.name} has {shallow.size['Z']} planes")
     found["batch_size"] = (16, "it is the usual one") if dims == 2 else (4, "patches of volumes are large")
     # In 3D without a GPU, 2 minutes bring 38.6 dB at width 16 and 37.8 at 32 (nuclei3d; benchmarks/fmd.py).
     narrow = dims == 3 and not gpu
     found["network_width"] = (16, "volumes take long without a GPU") if narrow else (32, "it is the usual one")
     found["minutes"] = _minutes(images, gpu, dims)
-    found |= _against_shared_noise(images)
+    found |= _against_shared_noise(images, settings.patch_size or patch)
     return found | {"masked_percent": _masked(settings, found)}
 
 
@@ -72,7 +74,7 @@ def _masked(settings, found):
     return percent, f"each hides {int(mask.sum())} pixels that share noise"
 
 
-def _against_shared_noise(images):
+def _against_shared_noise(images, patch):
     noise = measure_noise(images)
     if noise is None or noise.axis is None:
         why = "no shared noise was found, so this is a guess"
@@ -82,7 +84,7 @@ def _against_shared_noise(images):
     return {
         "algorithm": ("structn2v", why),
         "struct_axis": (noise.axis, why),
-        "struct_length": (noise.length, why),
+        "struct_length": (min(noise.length, max(3, longest_struct(patch))), why),
     }
 
 
@@ -99,8 +101,7 @@ def _minutes(images, gpu, dims):
 
 def pool_z(images):
     """How many planes a pooling merges: 2, or 1 where planes lie much farther apart than pixels."""
-    size = images[0].calibration.size
-    return 1 if "Z" in size and "X" in size and size["Z"] > _FAR_APART * size["X"] else 2
+    return 1 if images[0].calibration.flatness > _FAR_APART else 2
 
 
 def _counted(settings):
@@ -113,7 +114,12 @@ def patch_step(settings):
     return max(settings.knobs()["patch_size"].multiple, 2**settings.network_depth)
 
 
-def settle(settings, images, gpu):
+def _depth_step(settings, merged):
+    """What a patch depth must be a multiple of."""
+    return max(settings.knobs()["patch_depth"].multiple, merged**settings.network_depth)
+
+
+def settle(settings, images, gpu, merged=None):
     """The settings with every open value chosen, checked against the images.
 
     Raises
@@ -121,7 +127,7 @@ def settle(settings, images, gpu):
     UserError
         When an image is too small for the patches, naming it and a size that works.
     """
-    suggested = suggest(settings, images, gpu)
+    suggested = suggest(settings, images, gpu, merged)
     if settings.minutes is None and _counted(settings):
         settings = settings.replace(minutes=0)
     idle = () if settings.algorithm == "structn2v" and not settings.struct_mask else _STRUCT
@@ -144,22 +150,28 @@ def settle(settings, images, gpu):
             f"use patch_size {works} or less"
         )
     if dimensions(settings, images)[0] == 3:
-        _require_depth(settings, images, suggested["patch_depth"][0])
+        _require_depth(settings, images, suggested["patch_depth"][0], _depth_step(settings, merged or pool_z(images)))
     if settings.manipulator == "auto":
         open_values["manipulator"] = "median" if settings.algorithm == "n2v2" else "uniform_withoutCP"
     return settings.replace(**open_values).check()
 
 
-def _require_depth(settings, images, works):
+def _require_depth(settings, images, works, step):
     shallow = min(images, key=lambda image: image.size["Z"])
     planes = shallow.size["Z"]
     if works < _SMALLEST_DEPTH:
         raise UserError(
             f"{shallow.path} is {shallow.describe()}: too few planes for 3D with network_depth "
-            f"{settings.network_depth}. Use dimensions 2d, or give the axes, for example ZYX"
+            f"{settings.network_depth}, which needs {step}. Use dimensions 2d, a smaller network_depth, or give the "
+            "axes, for example ZYX"
         )
-    if settings.patch_depth and settings.patch_depth > planes:
+    depth = settings.patch_depth
+    if depth and depth > planes:
         raise UserError(
-            f"patch_depth is {settings.patch_depth}, but {shallow.path} has only {planes} planes: "
-            f"use patch_depth {works} or less"
+            f"patch_depth is {depth}, but {shallow.path} has only {planes} planes: use patch_depth {works} or less"
+        )
+    if depth and depth % step:
+        raise UserError(
+            f"patch_depth is {depth}; with network_depth {settings.network_depth} it must be a multiple of {step}: "
+            f"use patch_depth {works}"
         )

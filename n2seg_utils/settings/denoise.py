@@ -84,7 +84,7 @@ class DenoiseSettings(TrainingSettings):
     neighbourhood_radius: int = knob(
         5,
         "Neighbourhood radius",
-        "Hidden pixels are replaced by a pixel at most this far away.",
+        "Hidden pixels are replaced by a pixel at most this far away (2 for mean and median, 1 in 3D).",
         "training",
         advanced=True,
         low=1,
@@ -157,7 +157,8 @@ def parse_mask(text):
     ValueError
         Saying what is wrong.
     """
-    planes = [[[int(digit) for digit in row if digit in "01"] for row in plane.split(";")] for plane in text.split("|")]
+    rows = [plane.strip(" ;").split(";") for plane in text.split("|")]
+    planes = [[[int(digit) for digit in row if digit in "01"] for row in plane] for plane in rows]
     if set(text) - set("01;| ,"):
         raise ValueError("may hold 0, 1, ';' and '|' only")
     if len({len(row) for plane in planes for row in plane}) > 1 or len({len(plane) for plane in planes}) > 1:

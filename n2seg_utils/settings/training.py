@@ -153,7 +153,7 @@ class TrainingSettings(Settings):
         "training",
         advanced=True,
         low=3,
-        high=7,
+        high=15,
         unit="pixels",
     )
     batch_norm: bool = knob(

@@ -144,7 +144,7 @@ class Denoising:
 
         self._require("results", "section 6")
         source, folder = self.results
-        display(browse({"noisy": source, "denoised": folder}, self.denoiser.settings.axes))
+        display(browse({"noisy": source, "denoised": folder}, self.denoiser.open))
 
     def report(self):
         """Write the report into the run folder."""
@@ -175,9 +175,8 @@ def _thumbnails(images):
     """The middle planes of the first images, all channels of each."""
     planes = {}
     for image in images[:_SHOWN]:
-        names = image.calibration.channels or [f"channel {c + 1}" for c in range(image.size["C"])]
-        for c in range(image.size["C"]):
-            title = image.path.name + (f", {names[c]}" if image.size["C"] > 1 else "")
+        for c, name in enumerate(image.channel_names):
+            title = image.path.name + (f", {name}" if image.size["C"] > 1 else "")
             planes[title] = np.asarray(plots.thumbnail(image.plane(image.planes // 2)[..., c]))
     return dict(list(planes.items())[:_SHOWN])
 

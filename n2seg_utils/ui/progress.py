@@ -33,6 +33,14 @@ def duration(seconds):
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
+def _best(outcome):
+    """Which weights were kept, in words."""
+    done = len(outcome.history)
+    if done and not outcome.best_epoch:
+        return "No epoch was better than the model it started from, which is kept: train longer, or from the beginning."
+    return f"Best of {done} epochs: number {outcome.best_epoch}." if done else ""
+
+
 class NotebookWatcher(Watcher):
     """A bar with the time left, the loss curve, and a crop before and after, redrawn in place."""
 
@@ -63,9 +71,9 @@ class NotebookWatcher(Watcher):
             "interrupted": "stopped by you. The best weights so far are kept, and the next cells work.",
             "diverged": "became unstable and was stopped; the best weights so far are kept. "
             "Try a smaller learning rate.",
+            "failed": f"could not go on: {outcome.error}. The best weights so far are kept.",
         }[outcome.stopped]
-        done = len(outcome.history)
-        self.bar.close(f"{words} Best of {done} epochs: number {outcome.best_epoch}." if done else words)
+        self.bar.close(" ".join([words, _best(outcome)]).strip())
 
     def _draw(self, preview):
         from IPython.display import Image, display
@@ -93,7 +101,8 @@ class TextWatcher(Watcher):
         print(f"  epoch {row['epoch']:3d} of {plan.epochs}  {losses}  {duration(left)} left", flush=True)
 
     def end(self, outcome):
-        print(f"Training {outcome.stopped}; best epoch {outcome.best_epoch}", flush=True)
+        why = f": {outcome.error}" if outcome.error else ""
+        print(f"Training {outcome.stopped}{why}. {_best(outcome)}", flush=True)
 
 
 class _NotebookBar:

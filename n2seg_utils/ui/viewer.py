@@ -14,7 +14,7 @@ _WIDE = {"width": "420px"}
 SLOW = {"layout": _WIDE, "continuous_update": False}  # for sliders: draw once they stand still
 
 
-def browse(versions, axes="auto"):
+def browse(versions, open_first=open_image):
     """A viewer of the same images in several versions.
 
     Parameters
@@ -22,14 +22,14 @@ def browse(versions, axes="auto"):
     versions : dict
         title -> folder (or file); images belong together by name. The first decides which are shown, and its
         brightness range is used for all.
-    axes : str
-        Of the first version.
+    open_first : callable
+        Opens a file of the first version; gives an ImageFile.
 
     Returns
     -------
     ipywidgets.VBox
     """
-    return _Versions(versions, axes).box
+    return _Versions(versions, open_first).box
 
 
 class Viewer:
@@ -76,8 +76,7 @@ class Viewer:
             self._apologise(error)
             return
         _set_range(self.plane, image.planes, image.planes // 2)
-        names = image.calibration.channels or [str(c + 1) for c in range(image.size["C"])]
-        self.channel.options = [(name, c) for c, name in enumerate(names[: image.size["C"]])]
+        self.channel.options = [(name, c) for c, name in enumerate(image.channel_names)]
         self.channel.layout.display = None if image.size["C"] > 1 else "none"
         self.image = image
         self._draw()
@@ -99,14 +98,14 @@ class Viewer:
 
 
 class _Versions(Viewer):
-    def __init__(self, versions, axes):
-        self.axes, self.first = axes, next(iter(versions))
+    def __init__(self, versions, open_first):
+        self.open_first, self.first = open_first, next(iter(versions))
         self.files = {title: {stem(f): f for f in list_images(folder)} for title, folder in versions.items()}
         super().__init__(list(self.files[self.first]))
 
     def open(self, name):
         self.images = {
-            title: open_image(files[name], self.axes if title == self.first else "auto")
+            title: (self.open_first if title == self.first else open_image)(files[name])
             for title, files in self.files.items()
             if name in files
         }
