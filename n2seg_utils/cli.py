@@ -142,12 +142,20 @@ def _train_denoise(options):
         if not values.get(name):
             raise UserError(f"Give --{name}, or '{name}' in the settings file")
     _quiet()
+    from .data import drive
+    from .data.check import WARNING, check_images
     from .models.denoise_report import judge_denoiser, write_denoise_report
     from .models.denoise_training import train_denoiser
     from .ui.progress import TextWatcher
 
+    for finding in check_images(drive.bring(settings.images), settings.truth, settings.axes).findings:
+        if finding.severity == WARNING:
+            print(f"warning: {finding}", flush=True)
     denoiser = train_denoiser(settings, TextWatcher())
-    report = write_denoise_report(denoiser, judge_denoiser(denoiser))
+    scores = judge_denoiser(denoiser)
+    report = write_denoise_report(denoiser, scores)
+    if scores:
+        _print_scores(scores)
     print(f"The model is in {denoiser.run.path}, the report is {report}")
 
 
@@ -162,6 +170,8 @@ def _predict(options):
     from .ui.progress import bar
 
     denoiser = Denoiser.load(options.run)
+    for words in denoiser.doubts(options.images, options.axes):
+        print(f"warning: {words}", flush=True)
     update = bar("Denoising")
     files = denoiser.predict_folder(
         options.images, options.out, options.dtype or denoiser.settings.dtype, options.tile, update, axes=options.axes
@@ -170,17 +180,23 @@ def _predict(options):
 
 
 def _qc(options):
-    from .quality.qc import SCORES, judge
+    from .quality.qc import judge
 
     found = judge(options.prediction, options.truth, options.raw, options.out)
+    _print_scores(found)
+    for name in found["unmatched"]:
+        print(f"Not judged, for it has no partner: {name}")
+    print(f"Written to {options.out}")
+
+
+def _print_scores(found):
+    from .quality.qc import SCORES
+
     for score in SCORES:
         values = found[score]
         unit = " dB" if score == "psnr" else ""
         change = "" if values["raw"] is None else f"  (noisy {values['raw']:.4g}, change {values['gain']:+.4g})"
         print(f"{score.upper():6} {values['prediction']:.4g}{unit}{change}")
-    for name in found["unmatched"]:
-        print(f"Not judged, for it has no partner: {name}")
-    print(f"Written to {options.out}")
 
 
 def _notebook(options):

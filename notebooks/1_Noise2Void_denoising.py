@@ -151,7 +151,7 @@ work.browse()
 # ## 7 · Save and share
 #
 # Everything about this run is in one folder: the model, its settings, scores, pictures, and a report that opens in any
-# browser. The model also opens in n2v.
+# browser. The model opens in n2v too, unless it has several channels apart or other things that n2v builds wrongly.
 
 # %% cellView="form"
 # @title Write the report

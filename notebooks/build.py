@@ -105,7 +105,7 @@ def generated():
 def draw_picture():
     """The picture in the README: the third image of the sample, denoised."""
     from n2seg_utils.data.samples import write_sample
-    from n2seg_utils.models.denoise_report import example_figure
+    from n2seg_utils.models.denoise_report import example_figures
     from n2seg_utils.models.denoise_training import train_denoiser
     from n2seg_utils.quality import plots
 
@@ -114,7 +114,8 @@ def draw_picture():
         settings = DenoiseSettings(
             images=sample / "images", truth=sample / "clean", run=Path(folder) / "run", minutes=2
         )
-        plots.save(example_figure(train_denoiser(settings), 2), ROOT / "docs" / "sample.png", dpi=80)
+        [figure] = example_figures(train_denoiser(settings), 2).values()
+        plots.save(figure, ROOT / "docs" / "sample.png", dpi=80)
 
 
 def main():

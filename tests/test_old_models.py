@@ -216,3 +216,56 @@ def test_what_n2v_would_build_wrongly_gets_no_configuration_for_it(trained, tmp_
     )
     assert not written
     assert not list(tmp_path.iterdir())
+
+
+CONTRADICTIONS = {
+    "n2v2 from a plain network": ("2d", {"algorithm": "n2v2"}, "does not hold a model of n2v2: use the algorithm n2v"),
+    "3d from a 2d model": ("2d", {"dimensions": "3d"}, "holds a 2d model, but dimensions is 3d: use auto"),
+    "flat images for a 3d model": ("3d", {}, r"nuclei_01\.tif is one image.*was trained with volumes"),
+}
+
+
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_settings_that_contradict_the_model_to_start_from_are_refused(old, sample, tmp_path, what):
+    name, more, message = CONTRADICTIONS[what]
+    folder, _, _ = old(f"n2v_{name}")
+    settings = DenoiseSettings(
+        images=str(sample / "images"), run=str(tmp_path / "run"), pretrained=str(folder), **(TINY | more)
+    )
+    with pytest.raises(UserError, match=message):
+        train_denoiser(settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_from_an_n2v2_model_is_one_of_n2v2(old, sample, tmp_path):
+    folder, _, _ = old("n2v2_2d")
+    settings = DenoiseSettings(images=str(sample / "images"), run=str(tmp_path / "run"), pretrained=str(folder), **TINY)
+    assert train_denoiser(settings).settings.algorithm == "n2v2"
+
+
+@pytest.mark.parametrize("path", ["nothing", "images", "file"])
+def test_what_is_no_model_is_refused_with_what_would_be(sample, tmp_path, path):
+    paths = {
+        "nothing": tmp_path / "nonsense",
+        "images": sample / "images",
+        "file": next((sample / "images").iterdir()),
+    }
+    hints = {"nothing": "Check its path", "images": "or the folder of an n2v model", "file": "Give its folder"}
+    with pytest.raises(UserError, match=hints[path]):
+        Denoiser.load(paths[path])
+
+
+def test_a_struct_mask_is_written_for_n2v_too(sample, tmp_path):
+    model = train_denoiser(
+        DenoiseSettings(
+            images=str(sample / "images"), run=str(tmp_path / "run"), algorithm="structn2v", struct_mask="111", **TINY
+        )
+    )
+    assert json.loads((model.run / "config.json").read_text())["structN2Vmask"] == [[1, 1, 1]]
+
+
+def test_images_that_are_quite_unlike_those_of_the_training_are_doubted(trained, sample, tmp_path):
+    assert trained.doubts(sample / "images") == []
+    tifffile.imwrite(tmp_path / "bright.tif", np.random.default_rng(0).integers(20_000, 60_000, (64, 64)).astype("u2"))
+    [words] = trained.doubts(tmp_path / "bright.tif")
+    assert words.startswith("bright.tif: quite another brightness")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from n2seg_utils.errors import UserError
 from n2seg_utils.learning import device
 from n2seg_utils.learning.blindspot import BlindSpots
 from n2seg_utils.learning.networks import Architecture, unet
@@ -183,3 +184,18 @@ def test_a_trained_network_is_never_left_worse_than_it_was():
     assert len(outcome.history) == 2
     for one, other in zip(model.network.get_weights(), before):
         np.testing.assert_array_equal(one, other)
+
+
+def test_images_that_can_no_longer_be_read_end_the_training_and_leave_the_best_weights():
+    class Failing:
+        def blocks(self, epoch):
+            if epoch == 3:
+                raise UserError("a.tif has pixels that are not numbers")
+            return noisy_images()[:-1]
+
+    model = training()
+    outcome = train(model, Plan(6, 4, 0.01), callbacks=[Refill(Failing())])
+    assert outcome.stopped == "failed"
+    assert "a.tif" in str(outcome.error)
+    assert len(outcome.history) == 3
+    assert outcome.best_epoch in (1, 2, 3)

@@ -249,3 +249,124 @@ def test_rgb_images_come_back_as_they_were(tmp_path, channels):
     for result in model.predict_folder(tmp_path / "in", tmp_path / "out", "input"):
         source = open_image(tmp_path / "in" / result.name)
         assert (open_image(result).plane_shape, open_image(result).dtype) == (source.plane_shape, "uint8")
+
+
+@pytest.mark.parametrize(("names", "expected"), [((), ["channel 1", "channel 2", "channel 3"]), (("DAPI",), None)])
+def test_every_channel_has_a_name_whatever_the_file_says(tmp_path, names, expected):
+    image = np.zeros((3, 20, 20), "uint16")
+    about = {"axes": "CYX", "mode": "composite"} | ({"Labels": [*names, "", ""]} if names else {})
+    tifffile.imwrite(tmp_path / "a.tif", image, imagej=True, metadata=about)
+    assert open_image(tmp_path / "a.tif").channel_names == (expected or ["DAPI", "channel 2", "channel 3"])
+
+
+def test_a_channel_without_a_name_does_not_move_the_names_of_the_others(tmp_path):
+    about = {"axes": "CYX", "Channel": {"Name": ["DAPI", "", "GFP"]}}
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 20, 20), "uint16"), metadata=about, ome=True)
+    assert open_image(tmp_path / "a.tif").channel_names == ["DAPI", "channel 2", "GFP"]
+
+
+@pytest.mark.parametrize(
+    ("about", "flatness"),
+    [
+        ({"PhysicalSizeX": 0.1, "PhysicalSizeZ": 0.4}, 4),
+        ({"PhysicalSizeX": 100, "PhysicalSizeXUnit": "nm", "PhysicalSizeZ": 0.5}, 5),
+        ({"PhysicalSizeX": 0, "PhysicalSizeZ": 0.5}, 1),
+        ({"PhysicalSizeX": 0.1, "PhysicalSizeZ": -0.3}, 3),
+        ({"PhysicalSizeX": 0.1}, 1),
+    ],
+)
+def test_the_distance_of_planes_is_understood_in_any_unit_and_nonsense_is_ignored(tmp_path, about, flatness):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 20, 20), "uint16"), metadata={"axes": "ZYX"} | about, ome=True)
+    assert open_image(tmp_path / "a.tif").calibration.flatness == pytest.approx(flatness)
+
+
+# What does not fit together is refused before anything is written
+
+
+@pytest.mark.parametrize("depth", [8, 12])
+def test_a_patch_depth_that_the_network_cannot_halve_is_refused_with_one_it_can(tmp_path, depth):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    tifffile.imwrite(folder / "a.tif", np.random.default_rng(0).integers(0, 99, (40, 48, 48)).astype("uint16"))
+    more = {"axes": "ZYX", "network_depth": 4, "patch_depth": depth, "patch_size": 32}
+    with pytest.raises(UserError, match="must be a multiple of 16: use patch_depth 16"):
+        train_denoiser(settings(folder, tmp_path / "run", **more))
+    assert not (tmp_path / "run").exists()
+    train_denoiser(settings(folder, tmp_path / "run", **(more | {"patch_depth": None, "network_width": 4})))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"struct_axis": "square", "struct_length": 33}, "use struct_length 15 or less, or a larger patch_size"),
+        ({"struct_axis": "both", "struct_length": 63}, "use struct_length 15 or less"),
+        ({"struct_mask": "111; 111; 111 | 111; 111; 111 | 111; 111; 111"}, "has planes, but the training is 2D"),
+    ],
+)
+def test_a_struct_mask_that_does_not_fit_is_refused_with_one_that_does(tmp_path, more, message):
+    write_sample("nuclei", tmp_path / "s", count=2)
+    with pytest.raises(UserError, match=message):
+        train_denoiser(settings(tmp_path / "s" / "images", tmp_path / "run", algorithm="structn2v", **more))
+    assert not (tmp_path / "run").exists()
+    fits = {"struct_axis": "square", "struct_length": 15, "patch_depth": None}
+    train_denoiser(settings(tmp_path / "s" / "images", tmp_path / "run", algorithm="structn2v", **fits))
+
+
+def test_the_shallowest_volume_decides_between_2d_and_3d(tmp_path):
+    folder = volumes(tmp_path / "in", 1, (16, 48, 56))
+    tifffile.imwrite(folder / "shallow.tif", np.zeros((3, 48, 56), "uint16"), imagej=True, metadata={"axes": "ZYX"})
+    images = [open_image(file) for file in sorted(folder.glob("*.tif"))]
+    assert settle(settings(folder, "x"), images, False).dimensions == "2d"
+
+
+# Files that do not say what they are
+
+
+def test_a_model_of_volumes_takes_the_planes_of_a_file_that_says_nothing_for_depth(tmp_path):
+    model = train_denoiser(settings(volumes(tmp_path / "in"), tmp_path / "run"))
+    plain = tmp_path / "plain.tif"
+    tifffile.imwrite(plain, tifffile.imread(tmp_path / "in" / "0.tif"))
+    assert open_image(plain).axes == "TYX"
+    [out] = model.predict_folder(plain, tmp_path / "out")
+    assert open_image(out).axes == "ZYX"
+    np.testing.assert_array_equal(
+        tifffile.imread(out), tifffile.imread(model.predict_folder(tmp_path / "in", tmp_path / "all")[0])
+    )
+
+
+def test_the_command_takes_axes_for_prediction(tmp_path):
+    from n2seg_utils.cli import main
+
+    model = train_denoiser(settings(volumes(tmp_path / "in"), tmp_path / "run"))
+    values = np.moveaxis(tifffile.imread(tmp_path / "in" / "0.tif"), 0, -1)
+    tifffile.imwrite(tmp_path / "turned.tif", values)
+    arguments = ["predict", "--run", model.run.path, "--images", tmp_path / "turned.tif", "--out", tmp_path / "out"]
+    assert main([str(a) for a in (*arguments, "--axes", "YXZ")]) == 0
+    assert open_image(tmp_path / "out" / "turned.tif").size["Z"] == 12
+
+
+def test_a_compressed_volume_is_decoded_once_however_many_tiles_it_is_cut_into(tmp_path, monkeypatch):
+    from n2seg_utils.data.images import quick_to_read
+
+    values = np.random.default_rng(0).integers(0, 99, (6, 40, 50)).astype("uint16")
+    tifffile.imwrite(tmp_path / "a.tif", values, compression="zlib", metadata={"axes": "ZYX"}, ome=True)
+    decoded = []
+    decode = tifffile.TiffPage.asarray
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda page: decoded.append(page.index) or decode(page))
+    [frame] = open_image(tmp_path / "a.tif").frames(3)
+    assert frame.image.in_pages
+    with quick_to_read(frame) as read:
+        for x in range(0, 50, 10):
+            piece = read(np.array([5, 0, 1]), slice(3, 9), slice(x, x + 10))
+            np.testing.assert_array_equal(piece[..., 0], values[[5, 0, 1], 3:9, x : x + 10])
+    assert sorted(decoded) == list(range(6))
+
+
+def test_blocks_of_volumes_keep_within_the_memory_there_is():
+    from n2seg_utils.models.denoise_training import _block
+
+    for most in (1e4, 1e5, 1e6, 1e9):
+        block = _block((8, 32, 32), most)
+        assert np.prod(block) <= max(most, 8 * 32 * 32)
+        assert all(side >= size for side, size in zip(block, (8, 32, 32)))
+    assert _block((8, 32, 32), 1e9) == (32, 512, 512)

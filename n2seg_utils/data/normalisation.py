@@ -63,7 +63,7 @@ def statistics(image):
     return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
 
 
-def fit(images, kind):
+def fit(images, kind, blank=False):
     """The scaling of a set of ImageFiles.
 
     Parameters
@@ -71,6 +71,8 @@ def fit(images, kind):
     images : list of ImageFile
     kind : str
         "dataset", "image", or "auto": one scale unless the images' contrasts differ more than threefold.
+    blank : bool
+        Accept an image whose pixels are all equal.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def fit(images, kind):
     """
     found = [statistics(image) for image in images]
     for image, (mean, std) in zip(images, found):
-        if not any(std):
+        if not any(std) and not blank:
             raise UserError(f"All pixels of {image.path} are equal ({mean[0]:g}). Remove it from the folder")
     means, stds = np.array([m for m, _ in found]), np.array([s for _, s in found])
     pixels = np.array([float(np.prod(image.shape, dtype="int64")) for image in images])

@@ -51,23 +51,32 @@ def judge_denoiser(denoiser, on_progress=None):
     return scores
 
 
-def example_figure(denoiser, number=0):
-    """Noisy and denoised, and the truth if there is one, with scores: one image side by side."""
+def example_figures(denoiser, number=0):
+    """Noisy and denoised, and the truth if there is one, with scores: the middle of one image, a figure a channel.
+
+    Returns
+    -------
+    dict
+        What is shown, in words -> Figure.
+    """
     settings = denoiser.settings
     files = list_images(drive.bring(settings.images))
     noisy = files[number % len(files)]
-    image = open_image(noisy, settings.axes)
-    shown = _SHOWN[denoiser.architecture.dims]
+    image, shown = open_image(noisy, settings.axes), _SHOWN[denoiser.architecture.dims]
     middle, window = image.planes // 2, [_central(size, shown) for size in image.plane_shape[:2]]
     planes = dict(zip(("noisy", "denoised"), denoiser.predict_crop(image, middle, *window)))
     partner = pair_by_name([noisy], list_images(drive.bring(settings.truth)))[0] if settings.truth else []
     if partner:
         truth = open_image(partner[0][1], settings.axes)
         planes["truth"] = np.asarray(truth.plane(middle)[tuple(window)], "float32")
-    planes = {title: pixels[..., 0] for title, pixels in planes.items()}
-    if not partner:
-        return plots.side_by_side(planes)
-    return plots.side_by_side(planes, qc.score_lines(planes, partner[0][1]), reference="truth")
+    figures = {}
+    for channel, name in enumerate(image.channel_names):
+        words = noisy.name + (f", {name}" if image.size["C"] > 1 else "")
+        words += f", plane {middle + 1} of {image.planes}" if image.planes > 1 else ""
+        of_channel = {title: pixels[..., channel] for title, pixels in planes.items()}
+        scores = qc.score_lines(of_channel, partner[0][1]) if partner else None
+        figures[words] = plots.side_by_side(of_channel, scores, reference="truth" if partner else None)
+    return figures
 
 
 def _central(size, shown):
@@ -85,14 +94,15 @@ def write_denoise_report(denoiser, scores=None):
     """
     settings, facts = denoiser.settings, denoiser.run.facts()
     history = denoiser.run.history()
-    figures = [("One of your images, and what the model makes of it.", example_figure(denoiser))]
+    figures = [(f"{words}: what the model makes of it.", figure) for words, figure in example_figures(denoiser).items()]
     figures += [("The loss while training: it falls, then stays level. For Noise2Void it never reaches zero, because "
                  "noise cannot be predicted.", plots.loss_curve(history))]  # fmt: skip
     best = f"{facts.get('best_epoch')} of {facts.get('epochs_done')}"
     happened = {
         "started": facts.get("started"),
         "ended": f"{facts.get('ended')} ({facts.get('status')})",
-        "training": f"{facts.get('training_seconds')} s on {facts.get('device')}, best epoch {best}",
+        "training": f"{facts.get('training_seconds')} s on {facts.get('device')}, best epoch {best}"
+        + (f"; {facts['minutes']:g} minutes were asked for" if facts.get("minutes") else ""),
         "images": f"{len(facts['images'])}, brightness scaled per {facts['normalisation']['kind']}",
         **facts["versions"],
     }

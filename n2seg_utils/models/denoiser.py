@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.files import list_images, require_absent, stem
 from ..data.images import open_image, quick_to_read
-from ..data.normalisation import Normalisation
+from ..data.normalisation import Normalisation, alike, fit
 from ..data.writing import image_writer
 from ..errors import UserError
 from ..learning import device
@@ -185,6 +185,20 @@ class Denoiser:
 
             self.predict_file(image, target, dtype, tile, report)
         return targets
+
+    def doubts(self, images, axes="auto"):
+        """Sentences about images (a folder or a file) that differ much in brightness from those of the training."""
+        found = []
+        for image in (self.open(file, axes) for file in list_images(images)):
+            if self.normalisation.kind == "dataset" and not alike(self.normalisation, fit([image], "dataset", True)):
+                found.append(image.path.name)
+        if not found:
+            return []
+        names = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")
+        return [
+            f"{names}: quite another brightness or contrast than the images this model was trained with. Look at the "
+            "result closely; if in doubt, train a model on these images."
+        ]
 
     def open(self, file, axes="auto"):
         """Open an image with these axes; else as the training images were, if it has as many dimensions; else as it

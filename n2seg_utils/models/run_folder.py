@@ -110,10 +110,15 @@ class RunFolder:
         """Raise a UserError unless this is the folder of a run, or of an n2v model, that can be used."""
         if self.made_by_n2v:
             return self
+        if not self.path.is_dir():
+            file = self.path.is_file()
+            why = f"it is a file. Give its folder, {self.path.parent}" if file else "it does not exist. Check its path"
+            raise UserError(f"{self.path} is not the folder of a trained model: {why}")
         missing = [name for name in ("settings.yaml", "run.json", "weights_best.h5") if not (self / name).is_file()]
         if missing:
             raise UserError(
-                f"{self.path} is not the folder of a trained model: it has no {missing[0]}. Give a run folder"
+                f"{self.path} is not the folder of a trained model: it has no {missing[0]}. Give a run folder, or the "
+                "folder of an n2v model"
             )
         return self
 

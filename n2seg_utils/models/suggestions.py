@@ -162,8 +162,8 @@ def _require_depth(settings, images, works, step):
     if works < _SMALLEST_DEPTH:
         raise UserError(
             f"{shallow.path} is {shallow.describe()}: too few planes for 3D with network_depth "
-            f"{settings.network_depth}, which needs {step}. Use dimensions 2d, a smaller network_depth, or give the "
-            "axes, for example ZYX"
+            f"{settings.network_depth}, which needs {step}. Use dimensions 2d"
+            + (", or give the axes, for example ZYX" if shallow.size["T"] > 1 else "")
         )
     depth = settings.patch_depth
     if depth and depth > planes:

@@ -92,7 +92,7 @@ class Denoising:
 
     def judge(self):
         """Show noisy, denoised and, if there is one, the truth; with scores."""
-        from ..models.denoise_report import example_figure, judge_denoiser
+        from ..models.denoise_report import example_figures, judge_denoiser
 
         self._require("denoiser", "section 4")
         if self.denoiser.settings.truth:
@@ -103,7 +103,9 @@ class Denoising:
         else:
             say("You gave no clean images, so there are no scores. Look closely: is noise gone, and is structure kept?")
         for number in range(min(2, len(list_images(self.denoiser.settings.images)))):
-            show_figure(example_figure(self.denoiser, number))
+            for words, figure in example_figures(self.denoiser, number).items():
+                say(escape(words))
+                show_figure(figure)
 
     def preview(self):
         """Show a viewer that denoises the piece of an image that is looked at."""
@@ -134,6 +136,8 @@ class Denoising:
         self.denoiser.settings = self.denoiser.settings.replace(orientations=wanted.orientations)
         folder = _result_folder(self.denoiser.run.path, source, dtype, wanted.orientations)
         self.results = (source, folder)
+        for words in self.denoiser.doubts(source):
+            warn(escape(words))
         update = progress.bar("Denoising")
         files = self.denoiser.predict_folder(source, folder, dtype, on_progress=update, keep_existing=True)
         update.close(f"{len(files)} images are in {folder}")
