@@ -370,3 +370,17 @@ def test_blocks_of_volumes_keep_within_the_memory_there_is():
         assert np.prod(block) <= max(most, 8 * 32 * 32)
         assert all(side >= size for side, size in zip(block, (8, 32, 32)))
     assert _block((8, 32, 32), 1e9) == (32, 512, 512)
+
+
+def test_a_training_whose_images_fail_before_the_first_epoch_says_so_in_its_run(tmp_path, monkeypatch):
+    """Whoever looks at the run folder later must not take it for one that is still training."""
+    import json
+
+    from n2seg_utils.learning.training import Outcome
+    from n2seg_utils.models import denoise_training
+
+    outcome = Outcome(stopped="failed", error=UserError("a.tif is gone"))
+    monkeypatch.setattr(denoise_training, "train", lambda *_: outcome)
+    with pytest.raises(UserError, match=r"a\.tif is gone"):
+        train_denoiser(settings(volumes(tmp_path / "in"), tmp_path / "run"))
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"

@@ -26,8 +26,8 @@ class TiledPredictor:
     architecture : Architecture
         Of the network.
     tile : int
-        Side of a tile in pixels, overlap included; halved whenever the device's memory is full. Along Z, where the
-        network looks less far, tiles are as deep as they are wide or, if that is less, as the volume.
+        Side of a tile in pixels, overlap included; halved whenever the device's memory is full. Along Z tiles are as
+        deep as they are wide or, if that is less, as the volume.
     orientations : bool
         Predict each tile flipped and turned in its YX plane in all eight ways, and take the mean.
     """
@@ -121,7 +121,8 @@ ORIENTATIONS = [_orientation(flip, turns) for flip in (False, True) for turns in
 
 
 def tile_for_memory(free_bytes, architecture, depth=None):
-    """The side of a tile that fits comfortably: a quarter of the free memory, and never more than about a gigabyte.
+    """The side of a tile that fits comfortably: a quarter of the free memory, and no more than about a gigabyte; of
+    volumes up to half of the free memory, where less would leave tiles that are hardly more than overlap.
 
     Parameters
     ----------
@@ -133,7 +134,6 @@ def tile_for_memory(free_bytes, architecture, depth=None):
     branches = 1 if architecture.together else architecture.channels
     bytes_a_pixel = _BYTES * architecture.width * branches * (_WITH_BATCH_NORM if architecture.batch_norm else 1)
     side = _side(min(free_bytes / 4, _LARGEST_BYTES) / bytes_a_pixel, architecture.dims, depth)
-    # Volumes whose tiles would be hardly more than overlap may take half of what is free.
     useful = 4 * max(architecture.reach)
     if architecture.dims == 3 and side < useful:
         side = min(useful, max(side, _side(free_bytes / 2 / bytes_a_pixel, 3, depth)))

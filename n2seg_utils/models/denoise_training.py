@@ -89,7 +89,7 @@ def train_denoiser(settings, watcher=None):
     example = _example(images, parts)
     outcome = train(training, plan, watcher, keep, lambda: _preview(denoiser, *example), callbacks, bool(start))
     if not outcome.history:
-        raise outcome.error or _nothing_learned(run, outcome.stopped)
+        raise _nothing_learned(run, outcome.stopped, outcome.error)
     run.write_table("history.csv", outcome.history)
     n2v_format.save_weights(network, run / "weights_best.h5")
     run.finish(
@@ -118,8 +118,10 @@ def _plan(training, settings, run):
         raise _nothing_learned(run, "interrupted") from None
 
 
-def _nothing_learned(run, stopped):
+def _nothing_learned(run, stopped, error=None):
     run.finish(stopped)
+    if error:
+        return error
     reason = {"interrupted": "was stopped before its first epoch ended", "diverged": "became unstable at once"}[stopped]
     remedy = {"interrupted": "Train again", "diverged": "Train again with a smaller learning rate"}[stopped]
     return UserError(f"The training {reason}, so there is no model yet. {remedy}")

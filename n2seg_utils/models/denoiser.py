@@ -188,10 +188,10 @@ class Denoiser:
 
     def doubts(self, images, axes="auto"):
         """Sentences about images (a folder or a file) that differ much in brightness from those of the training."""
-        found = []
-        for image in (self.open(file, axes) for file in list_images(images)):
-            if self.normalisation.kind == "dataset" and not alike(self.normalisation, fit([image], "dataset", True)):
-                found.append(image.path.name)
+        if self.normalisation.kind != "dataset":  # each image has its own scaling
+            return []
+        opened = [self.open(file, axes) for file in list_images(images)]
+        found = [i.path.name for i in opened if not alike(self.normalisation, fit([i], "dataset", blank=True))]
         if not found:
             return []
         names = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")

@@ -28,7 +28,7 @@ def dimensions(settings, images):
     return 2, "your images have little or no depth"
 
 
-def suggest(settings, images, gpu, merged=None):
+def suggest(settings, images, gpu, merged=None, noise=True):
     """Values for the settings that were left open.
 
     Parameters
@@ -39,6 +39,8 @@ def suggest(settings, images, gpu, merged=None):
         Whether a GPU computes.
     merged : int, optional
         Planes that a pooling of the network merges, if that is settled; see :func:`pool_z`.
+    noise : bool
+        Measure how noise is shared, which reads pixels, and say what follows from it.
 
     Returns
     -------
@@ -62,7 +64,8 @@ def suggest(settings, images, gpu, merged=None):
     narrow = dims == 3 and not gpu
     found["network_width"] = (16, "volumes take long without a GPU") if narrow else (32, "it is the usual one")
     found["minutes"] = _minutes(images, gpu, dims)
-    found |= _against_shared_noise(images, settings.patch_size or patch)
+    if noise:
+        found |= _against_shared_noise(images, settings.patch_size or patch)
     return found | {"masked_percent": _masked(settings, found)}
 
 
@@ -127,7 +130,7 @@ def settle(settings, images, gpu, merged=None):
     UserError
         When an image is too small for the patches, naming it and a size that works.
     """
-    suggested = suggest(settings, images, gpu, merged)
+    suggested = suggest(settings, images, gpu, merged, noise=settings.algorithm == "structn2v")
     if settings.minutes is None and _counted(settings):
         settings = settings.replace(minutes=0)
     idle = () if settings.algorithm == "structn2v" and not settings.struct_mask else _STRUCT
@@ -149,7 +152,7 @@ def settle(settings, images, gpu, merged=None):
             f"patch_size is {settings.patch_size}, but {smallest.path} is only {side} pixels wide: "
             f"use patch_size {works} or less"
         )
-    if dimensions(settings, images)[0] == 3:
+    if "patch_depth" in suggested:
         _require_depth(settings, images, suggested["patch_depth"][0], _depth_step(settings, merged or pool_z(images)))
     if settings.manipulator == "auto":
         open_values["manipulator"] = "median" if settings.algorithm == "n2v2" else "uniform_withoutCP"
