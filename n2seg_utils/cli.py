@@ -173,9 +173,8 @@ def _predict(options):
     for words in denoiser.doubts(options.images, options.axes):
         print(f"warning: {words}", flush=True)
     update = bar("Denoising")
-    files = denoiser.predict_folder(
-        options.images, options.out, options.dtype or denoiser.settings.dtype, options.tile, update, axes=options.axes
-    )
+    dtype = options.dtype or denoiser.settings.dtype
+    files = denoiser.predict_folder(options.images, options.out, options.tile, update, axes=options.axes, dtype=dtype)
     update.close(f"{len(files)} images written to {options.out}")
 
 

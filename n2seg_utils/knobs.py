@@ -68,6 +68,8 @@ _AsTyped.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("(~|null|)$"
 class Settings:
     """Base of all settings: checking, reading and writing."""
 
+    FIRST: typing.ClassVar = ()  # names to show before the others
+
     def __post_init__(self):
         for name in self.knobs():
             setattr(self, name, parse(type(self), name, getattr(self, name)))
@@ -75,7 +77,8 @@ class Settings:
     @classmethod
     def knobs(cls):
         """Name -> Knob, in the order in which they are shown."""
-        return {f.name: f.metadata["knob"] for f in dataclasses.fields(cls)}
+        found = {f.name: f.metadata["knob"] for f in dataclasses.fields(cls)}
+        return {name: found[name] for name in cls.FIRST} | found
 
     @classmethod
     def from_mapping(cls, values):

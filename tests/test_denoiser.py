@@ -148,7 +148,7 @@ def test_results_have_the_shape_axes_and_scale_of_the_input(trained, tmp_path, a
     metadata = {"axes": axes, "unit": "um", "spacing": 0.5}
     tifffile.imwrite(source, pixels, imagej=True, resolution=(5, 5), metadata=metadata)
     for dtype, kind in (("float32", "float32"), ("input", "uint16")):
-        [written] = trained.predict_folder(source.parent, tmp_path / dtype, dtype)
+        [written] = trained.predict_folder(source.parent, tmp_path / dtype, dtype=dtype)
         result, original = open_image(written), open_image(source)
         assert (result.shape, result.axes, str(result.dtype)) == (shape, axes, kind)
         known = {axis: size for axis, size in original.calibration.size.items() if axis in axes}

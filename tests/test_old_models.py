@@ -11,7 +11,7 @@ from n2seg_utils import DenoiseSettings, UserError, train_denoiser
 from n2seg_utils.cli import main
 from n2seg_utils.data.samples import write_sample
 from n2seg_utils.learning.networks import Architecture, unet
-from n2seg_utils.models import n2v_format
+from n2seg_utils.models import n2v_format, weights
 from n2seg_utils.models.denoiser import Denoiser
 
 from .conftest import TINY
@@ -131,7 +131,7 @@ def n2v_of_three_channels(tmp_path):
     model = N2V(config, "theirs", str(tmp_path))
     rng = np.random.default_rng(1)
     model.keras_model.set_weights([np.abs(rng.normal(0, 0.3, w.shape)) for w in model.keras_model.get_weights()])
-    n2v_format.save_weights(model.keras_model, tmp_path / "theirs" / "weights_best.h5")
+    weights.save(model.keras_model, tmp_path / "theirs" / "weights_best.h5")
     return tmp_path / "theirs", model
 
 
@@ -200,8 +200,8 @@ def test_a_folder_of_n2v_0_2_without_the_newer_keys_opens(old):
 @pytest.mark.parametrize("more", [{}, {"together": False}, {"batch_norm": True, "together": False}])
 def test_weights_come_back_to_where_they_were(tmp_path, more):
     one, other = (unet(Architecture(channels=2, depth=1, width=4, **more)) for _ in range(2))
-    n2v_format.save_weights(one, tmp_path / "weights.h5")
-    n2v_format.load_weights(other, tmp_path / "weights.h5")
+    weights.save(one, tmp_path / "weights.h5")
+    weights.load(other, tmp_path / "weights.h5")
     for a, b in zip(one.get_weights(), other.get_weights()):
         np.testing.assert_array_equal(a, b)
 

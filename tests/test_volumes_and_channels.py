@@ -11,9 +11,9 @@ from n2seg_utils.data.images import open_image
 from n2seg_utils.data.normalisation import Normalisation
 from n2seg_utils.data.samples import PIXEL, PLANE, make_image, write_sample
 from n2seg_utils.data.split import Part
+from n2seg_utils.models.denoise_suggestions import settle
 from n2seg_utils.models.denoiser import Denoiser
 from n2seg_utils.models.hiding import blind_spots
-from n2seg_utils.models.suggestions import settle
 
 from .conftest import TINY
 
@@ -40,7 +40,7 @@ def test_a_volume_comes_back_with_shape_axes_scale_and_type(tmp_path, algorithm)
     model = train_denoiser(settings(volumes(tmp_path / "in"), tmp_path / "run", algorithm=algorithm))
     assert model.architecture.dims == 3
     for dtype, expected in (("input", "uint16"), ("float32", "float32")):
-        for result in model.predict_folder(tmp_path / "in", tmp_path / dtype, dtype):
+        for result in model.predict_folder(tmp_path / "in", tmp_path / dtype, dtype=dtype):
             image, source = open_image(result), open_image(tmp_path / "in" / result.name)
             assert (image.axes, image.shape, image.dtype) == ("ZYX", source.shape, expected)
             assert image.calibration == source.calibration
@@ -79,7 +79,7 @@ def test_real_volumes_keep_shape_axes_and_type_and_lose_noise(real_images, tmp_p
     assert found.ok
     model = train_denoiser(settings(folder, tmp_path / "run", epochs=3, steps_per_epoch=8, learning_rate=0.005))
     assert model.architecture.dims == 3
-    results = model.predict_folder(folder, tmp_path / "out", "input")
+    results = model.predict_folder(folder, tmp_path / "out", dtype="input")
     for result in results:
         image, source = (open_image(p / result.name) for p in (tmp_path / "out", folder))
         assert (image.axes, image.shape, image.dtype) == ("ZYX", source.shape, "uint16")
@@ -246,7 +246,7 @@ def test_rgb_images_come_back_as_they_were(tmp_path, channels):
         image = np.stack([make_image("nuclei", (number, c), shape=(64, 80))[0] for c in range(3)], axis=-1)
         tifffile.imwrite(tmp_path / "in" / f"{number}.tif", (image // 4).astype("uint8"), photometric="rgb")
     model = train_denoiser(settings(tmp_path / "in", tmp_path / "run", channels=channels))
-    for result in model.predict_folder(tmp_path / "in", tmp_path / "out", "input"):
+    for result in model.predict_folder(tmp_path / "in", tmp_path / "out", dtype="input"):
         source = open_image(tmp_path / "in" / result.name)
         assert (open_image(result).plane_shape, open_image(result).dtype) == (source.plane_shape, "uint8")
 
@@ -363,7 +363,7 @@ def test_a_compressed_volume_is_decoded_once_however_many_tiles_it_is_cut_into(t
 
 
 def test_blocks_of_volumes_keep_within_the_memory_there_is():
-    from n2seg_utils.models.denoise_training import _block
+    from n2seg_utils.models.training_run import _block
 
     for most in (1e4, 1e5, 1e6, 1e9):
         block = _block((8, 32, 32), most)
@@ -377,10 +377,10 @@ def test_a_training_whose_images_fail_before_the_first_epoch_says_so_in_its_run(
     import json
 
     from n2seg_utils.learning.training import Outcome
-    from n2seg_utils.models import denoise_training
+    from n2seg_utils.models import training_run
 
     outcome = Outcome(stopped="failed", error=UserError("a.tif is gone"))
-    monkeypatch.setattr(denoise_training, "train", lambda *_: outcome)
+    monkeypatch.setattr(training_run, "train", lambda *_, **__: outcome)
     with pytest.raises(UserError, match=r"a\.tif is gone"):
         train_denoiser(settings(volumes(tmp_path / "in"), tmp_path / "run"))
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"

@@ -53,6 +53,12 @@ def statistics(image):
     UserError
         If a pixel is not a number.
     """
+    values = _spread(image)
+    return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
+
+
+def _spread(image):
+    """Evenly spread pixels of an ImageFile, (N, C), float64."""
     step = max(1, image.planes // 16)
     chosen = range(0, image.planes, step)
     height, width, channels = image.plane_shape
@@ -63,7 +69,7 @@ def statistics(image):
     values = np.concatenate([np.asarray(image.plane(i)[::rows, ::columns]).reshape(-1, channels) for i in chosen])
     values = values.astype("float64")
     require_finite(values, image.path)
-    return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
+    return values
 
 
 def fit(images, kind, blank=False):
@@ -98,6 +104,71 @@ def fit(images, kind, blank=False):
     mean = np.average(means, axis=0, weights=pixels)
     variance = np.average(stds**2 + (means - mean) ** 2, axis=0, weights=pixels)
     return Normalisation(kind, tuple(mean.tolist()), _divisible(np.sqrt(variance).tolist()))
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Scales the grey values between two percentiles of a whole image to 0 and 1, per channel.
+
+    An image with much less contrast than any that was trained on is empty: stretching its noise would show objects
+    where there are none. It is scaled as the least contrasty one.
+
+    Attributes
+    ----------
+    kind : str
+        "image": each image has its own scale. "dataset": `low` and `high` hold for all images.
+    low, high : tuple of float
+        Typical grey values at the two percentiles, one a channel.
+    least : tuple of float
+        The smallest difference between both that an image had.
+    """
+
+    kind: str
+    low: tuple
+    high: tuple
+    least: tuple
+
+    def for_image(self, image):
+        """The scaling to use for one ImageFile."""
+        if self.kind == "dataset":
+            return self
+        low, high = percentiles(image)
+        high = np.maximum(high, low + np.array(self.least) / 2)
+        return Percentiles("dataset", tuple(low.tolist()), tuple(high.tolist()), self.least)
+
+    def apply(self, pixels):
+        """Grey values (..., C) -> what the network sees, float32."""
+        scaled = np.asarray(pixels, "float32") - np.float32(self.low)
+        scaled /= np.float32(np.subtract(self.high, self.low))
+        return scaled
+
+
+PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
+
+
+def percentiles(image):
+    """The grey values at :data:`PERCENTILES`, two arrays (C,), from evenly spread pixels of an ImageFile."""
+    return np.percentile(_spread(image), PERCENTILES, axis=0)
+
+
+def fit_percentiles(images, kind):
+    """The percentile scaling of a set of ImageFiles; `kind` is "image" or "dataset".
+
+    Raises
+    ------
+    UserError
+        If all images are empty.
+    """
+    lows, highs = np.array([percentiles(image) for image in images]).swapaxes(0, 1)
+    spans = highs - lows
+    if not spans.any():
+        raise UserError(f"All images have the same value everywhere, for example {images[0].path}. Check the folder")
+    # A channel without contrast is left unscaled.
+    least = np.where(spans > 0, spans, np.inf).min(axis=0)
+    least = np.where(np.isfinite(least), least, 1.0)
+    low = np.median(lows, axis=0)
+    high = np.maximum(np.median(highs, axis=0), low + least)
+    return Percentiles(kind, tuple(low.tolist()), tuple(high.tolist()), tuple(least.tolist()))
 
 
 def alike(one, other):

@@ -26,12 +26,11 @@ class Source:
         """Pixels of all frames."""
         return len(self.frames) * int(np.prod(self.shape, dtype="int64"))
 
-    def read(self, number, corner=None, shape=None):
-        """The area of one frame, or a block of some shape at a corner of the area."""
+    def where(self, corner=None, shape=None):
+        """The area in a frame, or a block of some shape at a corner of the area, as slices."""
         corner, shape = corner or (0,) * len(self.shape), shape or self.shape
         first = (*(0,) * (len(self.shape) - 2), self.rows.start, self.columns.start)
-        where = [slice(f + c, f + c + size) for f, c, size in zip(first, corner, shape)]
-        return self.frames[number].read(*where)
+        return tuple(slice(f + c, f + c + size) for f, c, size in zip(first, corner, shape))
 
 
 def sources(images, parts, use, dims):
@@ -59,24 +58,43 @@ def sources(images, parts, use, dims):
     return found
 
 
-def load(found, normalisation):
+def load(found, normalisation, annotate=None):
     """All frames of some sources, scaled, in memory.
+
+    Parameters
+    ----------
+    found : list of Source
+    normalisation : object
+        ``for_image(image).apply(pixels)`` scales the pixels of an image.
+    annotate : callable, optional
+        ``annotate(frame, where)`` gives what else is known of a piece of a frame, as a tuple of arrays.
 
     Returns
     -------
     list of ndarray (Y, X, C) or (Z, Y, X, C)
-        float32.
+        float32; with `annotate`, list of tuples (image, *what it gives).
     """
-    frames = []
-    for source in found:
-        scale = normalisation.for_image(source.frames[0].image)
-        frames += [scale.apply(source.read(number)) for number in range(len(source.frames))]
-    return frames
+    reader = _Reader(normalisation, annotate)
+    return [reader.read(frame, source.where()) for source in found for frame in source.frames]
 
 
-def nbytes(found):
-    """Bytes that :func:`load` would need."""
-    return sum(4 * source.pixels * source.frames[0].image.size["C"] for source in found)
+def nbytes(found, more=0):
+    """Bytes that :func:`load` would need, with so many values a pixel more than the image's channels."""
+    return sum(4 * source.pixels * (source.frames[0].image.size["C"] + more) for source in found)
+
+
+class _Reader:
+    """Reads pieces of frames, scaled, and what else is known of them."""
+
+    def __init__(self, normalisation, annotate):
+        self.normalisation, self.annotate, self.scales = normalisation, annotate, {}
+
+    def read(self, frame, where):
+        image = frame.image
+        if image.path not in self.scales:
+            self.scales[image.path] = self.normalisation.for_image(image)
+        scaled = self.scales[image.path].apply(frame.read(*where))
+        return scaled if self.annotate is None else (scaled, *self.annotate(frame, where))
 
 
 class BlockStream:
@@ -87,7 +105,8 @@ class BlockStream:
     Parameters
     ----------
     found : list of Source
-    normalisation : Normalisation
+    normalisation, annotate
+        See :func:`load`.
     shape : tuple of int
         Wanted (Y, X) or (Z, Y, X) of a block; less where an image is smaller.
     count : int
@@ -95,22 +114,20 @@ class BlockStream:
     seed : int
     """
 
-    def __init__(self, found, normalisation, shape, count, seed):
-        self.sources, self.normalisation, self.count, self.seed = found, normalisation, count, seed
+    def __init__(self, found, normalisation, shape, count, seed, annotate=None):
+        self.sources, self.count, self.seed = found, count, seed
+        self.reader = _Reader(normalisation, annotate)
         self.shape = tuple(int(side) for side in np.min([shape, *(source.shape for source in found)], axis=0))
         pixels = np.array([source.pixels for source in found], "float64")
         self.chances = pixels / pixels.sum()
-        self.scales = {}
 
     def blocks(self, epoch):
-        """The blocks of one epoch: a list of `count` arrays of :attr:`shape` and channels, float32."""
+        """The blocks of one epoch: `count` of what :func:`load` gives, of :attr:`shape`."""
         rng = np.random.default_rng([self.seed, epoch])
         blocks = []
         for chosen in np.sort(rng.choice(len(self.sources), self.count, p=self.chances)):
             source = self.sources[chosen]
             corner = tuple(int(rng.integers(has - size + 1)) for has, size in zip(source.shape, self.shape))
-            block = source.read(int(rng.integers(len(source.frames))), corner, self.shape)
-            if chosen not in self.scales:
-                self.scales[chosen] = self.normalisation.for_image(source.frames[0].image)
-            blocks.append(self.scales[chosen].apply(block))
+            frame = source.frames[rng.integers(len(source.frames))]
+            blocks.append(self.reader.read(frame, source.where(corner, self.shape)))
         return blocks

@@ -34,6 +34,8 @@ class Architecture:
         Blur before thinning out (Zhang, ICML 2019), as N2V2 does.
     top_skip : bool
         Have a skip connection at full resolution; N2V2 has none.
+    dropout : float
+        Share of the values after each convolution that training sets to zero, as csbdeep does.
     residual : bool
         Add the input to the output.
     last_activation : str
@@ -54,6 +56,7 @@ class Architecture:
     narrow_decoder: bool = False
     blur_pool: bool = False
     top_skip: bool = True
+    dropout: float = 0.0
     residual: bool = False
     last_activation: str = "linear"
     pool_z: int = 2
@@ -125,11 +128,13 @@ def _branch(x, a, prefix, outputs):
     upsampling = layers.UpSampling2D if a.dims == 2 else layers.UpSampling3D
 
     def convolve(x, filters, label):
-        if not a.batch_norm:
-            return convolution(filters, a.kernel_size, padding="same", activation="relu", name=prefix + label)(x)
-        x = convolution(filters, a.kernel_size, padding="same", name=prefix + label)(x)
-        # Keras' momentum of 0.99 would follow the weights too slowly for a training of a few hundred steps.
-        return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
+        if a.batch_norm:
+            x = convolution(filters, a.kernel_size, padding="same", name=prefix + label)(x)
+            # Keras' momentum of 0.99 would follow the weights too slowly for a training of a few hundred steps.
+            x = layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
+        else:
+            x = convolution(filters, a.kernel_size, padding="same", activation="relu", name=prefix + label)(x)
+        return layers.Dropout(a.dropout)(x) if a.dropout else x
 
     skips = []
     for level in range(a.depth):

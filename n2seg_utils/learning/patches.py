@@ -50,25 +50,28 @@ class PatchSampler(keras.layers.Layer):
 
     def draw(self, seeds):
         """Patches (B, Y, X, C) or (B, Z, Y, X, C), drawn with the given :class:`StepSeed`."""
-        start, shape, where = self._choose(seeds)
-        strides = [ops.ones_like(start)]
-        for side in reversed(shape[1:]):
-            strides.insert(0, strides[0] * side)
-        index = self._each(start)
-        for axis, inside in enumerate(self._oriented(seeds)):
-            room = ops.cast(shape[axis] - self.patch_shape[axis] + 1, "float32")
-            corner = ops.cast(where[:, axis] * room, "int32")
-            index = index + (self._each(corner) + inside) * self._each(strides[axis])
-        return ops.take(self.pixels, index, axis=0)
+        chosen, corners = self._choose(seeds)
+        places = [self._each(corner) + inside for corner, inside in zip(corners, self._oriented(seeds))]
+        return self._at(chosen, places)
 
     def _choose(self, seeds):
-        """For each patch: where its image starts in the buffer, the image's shape, and a place in it (0 to 1)."""
+        """For each patch: the number of its image, and where it begins in it along each axis."""
         where = keras.random.uniform((self.batch_size, 1 + len(self.patch_shape)), seed=seeds)
         chosen = ops.searchsorted(ops.convert_to_tensor(self._chances), where[:, 0], side="right")
         chosen = ops.minimum(ops.cast(chosen, "int32"), len(self._starts) - 1)
-        start = ops.take(ops.convert_to_tensor(self._starts), chosen)
-        shape = [ops.take(ops.convert_to_tensor(side), chosen) for side in self._shapes.T.copy()]
-        return start, shape, where[:, 1:]
+        rooms = [ops.cast(side - size + 1, "float32") for side, size in zip(self._sides(chosen), self.patch_shape)]
+        return chosen, [ops.cast(where[:, 1 + axis] * room, "int32") for axis, room in enumerate(rooms)]
+
+    def _sides(self, chosen):
+        """The sizes of chosen images, one tensor an axis."""
+        return [ops.take(ops.convert_to_tensor(side), chosen) for side in self._shapes.T.copy()]
+
+    def _at(self, chosen, places):
+        """Pixels of chosen images at some places, one tensor an axis."""
+        index = places[0]
+        for side, place in zip(self._sides(chosen)[1:], places[1:]):
+            index = index * self._each(side) + place
+        return ops.take(self.pixels, index + self._each(ops.take(ops.convert_to_tensor(self._starts), chosen)), axis=0)
 
     def _oriented(self, seeds):
         """Positions inside a patch, one tensor an axis; flipped and turned."""

@@ -13,6 +13,8 @@ from . import device
 VALIDATION_STEPS = 4
 EPOCHS_OF_A_TIMED_RUN = 30
 CALIBRATION_SECONDS = 3.0
+# A score below this, when so much of the training is done, means that the network says background everywhere.
+_NOTHING, _ENOUGH = 0.01, 0.2
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,28 @@ class Outcome:
     Attributes
     ----------
     history : list of dict
-        One row an epoch: epoch, loss, val_loss, learning_rate, seconds.
+        One row an epoch: epoch, loss, val_loss, score and val_score where there are scores, learning_rate, seconds.
     best_epoch : int
         The epoch whose weights the network has now; 0 for those it started with.
     stopped : str
-        "finished", "interrupted" (by the user), "diverged" (the loss was not a number) or "failed".
+        "finished", "settled" (nothing got better any more), "interrupted" (by the user), "diverged" (the loss was not
+        a number), "collapsed" (nothing but background was found) or "failed".
     error : UserError or None
         Why it failed.
+    seconds : float
+        How long it took.
     """
 
     history: list = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = "finished"
     error: UserError | None = None
+    seconds: float = 0.0
+
+    @property
+    def best_score(self):
+        """The best validation score of all epochs; 0 without scores."""
+        return max((row.get("val_score", 0.0) for row in self.history), default=0.0)
 
 
 class Watcher:
@@ -63,6 +74,9 @@ class Watcher:
 
     def epoch(self, row, plan, preview):
         """An epoch is done; `row` is its line of the history, ``preview()`` gives pictures: name -> array (Y, X)."""
+
+    def again(self, words):
+        """Training starts once more, for the reason that `words` give."""
 
     def end(self, outcome):
         """Training is over; the network has its best weights."""
@@ -102,13 +116,14 @@ def plan_for_minutes(training, minutes, learning_rate):
     return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
 
 
-def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(), trained=False):
-    """Train, keeping the weights of the epoch with the lowest validation loss.
+def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(), trained=False, patience=None):
+    """Train, keeping the weights of the best epoch: that with the lowest validation loss, or the highest score.
 
     Parameters
     ----------
     training : keras.Model
-        Fed with step numbers; its ``network`` holds the weights.
+        Fed with step numbers; its ``network`` holds the weights. If it has a metric called "score", that is what
+        counts; its ``validation_steps``, if any, are how many batches are validated on.
     plan : Plan
         The learning rate falls along a cosine over exactly the planned steps.
     watcher : Watcher, optional
@@ -119,6 +134,8 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
     callbacks : sequence of keras.callbacks.Callback
     trained : bool
         The network is worth something already: should no epoch be better than it is now, its weights are kept.
+    patience : int, optional
+        End when so many epochs in a row were no better.
 
     Returns
     -------
@@ -134,16 +151,17 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
         warmup_steps=warmup,
     )
     training.compile(keras.optimizers.Adam(schedule), jit_compile=device.backend() == "jax")
-    bookkeeper = _Bookkeeper(plan, watcher or Watcher(), on_epoch, preview)
+    bookkeeper = _Bookkeeper(plan, watcher or Watcher(), on_epoch, preview, patience)
+    started = time.perf_counter()
     if trained:
-        bookkeeper.keep(_validate(training), training.network)
+        bookkeeper.keep(_cost(_validate(training)), training.network)
     steps = ((np.array([step], "int32"),) for step in range(plan.steps))
     try:
         training.fit(
             steps,
             epochs=plan.epochs,
             steps_per_epoch=plan.steps_per_epoch,
-            validation_data=(np.arange(VALIDATION_STEPS, dtype="int32"),),
+            validation_data=(_validation_steps(training),),
             validation_batch_size=1,
             shuffle=False,
             callbacks=[*callbacks, bookkeeper],
@@ -153,6 +171,7 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
         bookkeeper.outcome.stopped = "interrupted"
     except UserError as error:  # images that are streamed can no longer be read
         bookkeeper.outcome.stopped, bookkeeper.outcome.error = "failed", error
+    bookkeeper.outcome.seconds = time.perf_counter() - started
     return bookkeeper.finish()
 
 
@@ -177,11 +196,12 @@ class Refill(keras.callbacks.Callback):
 class _Bookkeeper(keras.callbacks.Callback):
     """Keeps the history and the best weights, and tells the watcher."""
 
-    def __init__(self, plan, watcher, on_epoch, preview):
+    def __init__(self, plan, watcher, on_epoch, preview, patience):
         super().__init__()
+        self.patience = patience or math.inf
         self.plan, self.watcher, self.on_epoch_done, self.preview = plan, watcher, on_epoch, preview
         self.outcome = Outcome()
-        self.best_loss, self.best_weights = math.inf, None
+        self.least_cost, self.best_weights = math.inf, None
         self.steps, self.started = 0, None
 
     def on_train_begin(self, logs=None):
@@ -198,6 +218,7 @@ class _Bookkeeper(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "loss": float(logs["loss"]),
             "val_loss": float(logs["val_loss"]),
+            **{name: float(logs[name]) for name in ("score", "val_score") if name in logs},
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "seconds": round(time.perf_counter() - self.started, 3),
         }
@@ -206,17 +227,27 @@ class _Bookkeeper(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         self.outcome.history.append(row)
-        is_best = row["val_loss"] < self.best_loss
+        cost = _cost(logs, "val_")
+        is_best = cost < self.least_cost
         if is_best:
-            self.keep(row["val_loss"], self.model.network)
+            self.keep(cost, self.model.network)
             self.outcome.best_epoch = row["epoch"]
         if self.on_epoch_done:
             self.on_epoch_done(row, is_best)
         self.watcher.epoch(row, self.plan, self.preview)
+        self._end_early(row["epoch"])
 
-    def keep(self, loss, network):
+    def _end_early(self, epoch):
+        scored = "val_score" in self.outcome.history[-1]
+        if scored and epoch >= _ENOUGH * self.plan.epochs and self.outcome.best_score < _NOTHING:
+            self.outcome.stopped = "collapsed"
+        elif epoch - self.outcome.best_epoch >= self.patience and epoch < self.plan.epochs:
+            self.outcome.stopped = "settled"
+        self.model.stop_training = self.outcome.stopped != "finished"
+
+    def keep(self, cost, network):
         """Remember the weights as the best so far."""
-        self.best_loss, self.best_weights = loss, network.get_weights()
+        self.least_cost, self.best_weights = cost, network.get_weights()
 
     def finish(self):
         if self.best_weights is not None:
@@ -247,4 +278,14 @@ def _run(training, steps, *callbacks):
 
 
 def _validate(training):
-    return training.evaluate(np.arange(VALIDATION_STEPS, dtype="int32"), batch_size=1, verbose=0)
+    return training.evaluate(_validation_steps(training), batch_size=1, verbose=0, return_dict=True)
+
+
+def _validation_steps(training):
+    return np.arange(getattr(training, "validation_steps", VALIDATION_STEPS), dtype="int32")
+
+
+def _cost(logs, prefix=""):
+    """What the best epoch has least of: the loss, or a score's distance from 1."""
+    score = logs.get(f"{prefix}score")
+    return float(logs[f"{prefix}loss"]) if score is None else 1 - float(score)

@@ -5,12 +5,7 @@ import numpy as np
 from ..errors import UserError
 from ..learning.blindspot import BlindSpots
 from ..settings.denoise import parse_mask
-
-
-def patch_shape(settings):
-    """(Y, X) or (Z, Y, X) of a patch."""
-    square = (settings.patch_size,) * 2
-    return square if settings.dimensions == "2d" else (settings.patch_depth, *square)
+from .suggestions import patch_shape
 
 
 def blind_spots(settings, images):

@@ -1,84 +1,20 @@
-"""Weights and configuration in the files that n2v, csbdeep and napari read, and what n2v wrote itself."""
+"""The configuration file that n2v, csbdeep and napari read, and what n2v wrote itself."""
 
 import json
-import re
 from dataclasses import replace
 
-import h5py
 import numpy as np
 
-from ..data.files import whole_file, write_text
+from ..data.files import write_text
 from ..data.normalisation import Normalisation
 from ..errors import UserError
 from ..learning.networks import Architecture
 from ..settings import DenoiseSettings
+from . import weights
 from .hiding import struct_mask
 
 CONFIG = "config.json"
-_WEIGHTS = ("weights_best.h5", "weights_last.h5")
-_ROLE = re.compile(r"(?:channel_(\d+)_?)?((?:down|up)_level_\d+_no_\d+|middle_\d+|max_\d+|output)")
-
-
-def save_weights(network, path):
-    """Write weights in the HDF5 layout of Keras 2, which Keras 3 and n2v on either of them read.
-
-    Keras 3 itself writes a layout of its own that older software cannot open.
-    """
-    weighted = [layer for layer in network.layers if layer.weights]
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["layer_names"] = _names(layer.name for layer in weighted)
-        file.attrs["backend"] = b"tensorflow"
-        file.attrs["keras_version"] = b"2.15.0"
-        for layer in weighted:
-            group = file.create_group(layer.name)
-            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
-            group.attrs["weight_names"] = _names(names)
-            for name, weight in zip(names, layer.get_weights()):
-                group.create_dataset(name, data=weight)
-
-
-def load_weights(network, path):
-    """Put weights of such a file into a network.
-
-    Layers are matched by what they are called, or in the order in which they were made where Keras chose the name; so
-    it does not matter which software wrote the file.
-
-    Raises
-    ------
-    ValueError
-        If the file is not of a network like this one.
-    """
-    with h5py.File(path, "r") as file:
-        groups = file.get("model_weights", file)  # a whole model was saved, or its weights only
-        stored = {}
-        for layer in _texts(groups.attrs["layer_names"]):
-            names = _texts(groups[layer].attrs["weight_names"])
-            if names:
-                stored[layer] = [np.asarray(groups[layer][name]) for name in names]
-    weighted = {layer.name: layer for layer in network.layers if layer.weights}
-    found, wanted = _by_role(stored), _by_role(weighted)
-    if found.keys() != wanted.keys():
-        raise ValueError(f"layers differ: {sorted(found.keys() ^ wanted.keys())}")
-    for role, name in wanted.items():
-        weighted[name].set_weights(stored[found[role]])
-
-
-def _by_role(names):
-    """What each weighted layer is for -> its name."""
-    roles, unnamed = {}, {}
-    for name in names:
-        match = _ROLE.fullmatch(name)
-        if match and match[2] != "output":
-            roles[int(match[1] or 0), match[2]] = name
-        elif match:
-            roles["output", int(match[1] or 0)] = name
-        else:  # conv2d, conv2d_1, batch_normalization_7: numbered by Keras in the order of making
-            kind, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name).groups()
-            kind = "output" if kind.startswith("conv") else kind
-            unnamed.setdefault(kind, []).append((int(number or 0), name))
-    for kind, numbered in unnamed.items():
-        roles |= {(kind, place): name for place, (_, name) in enumerate(sorted(numbered))}
-    return roles
+_WEIGHTS = (weights.BEST, "weights_last.h5")
 
 
 def save_config(path, settings, normalisation, architecture):
@@ -116,7 +52,7 @@ def save_config(path, settings, normalisation, architecture):
         "train_learning_rate": settings.learning_rate,
         "train_batch_size": settings.batch_size,
         "train_tensorboard": False,
-        "train_checkpoint": "weights_best.h5",
+        "train_checkpoint": weights.BEST,
         "train_reduce_lr": None,
         "batch_norm": a.batch_norm,
         "n2v_perc_pix": settings.masked_percent,
@@ -154,9 +90,30 @@ def load_config(folder):
         settings = _settings(config, architecture)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged, or not n2v's. Restore it from a copy") from error
+    return architecture, normalisation, settings, _weights_file(folder, config)
+
+
+def load_architecture(folder):
+    """The network and the file of weights of a folder that n2v, csbdeep or DenoiSeg wrote, whatever it was trained for.
+
+    Returns
+    -------
+    architecture : Architecture
+    weights : Path
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        architecture = _architecture(config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged, or not n2v's. Restore it from a copy") from error
+    return architecture, _weights_file(folder, config)
+
+
+def _weights_file(folder, config):
     for name in (config.get("train_checkpoint"), *_WEIGHTS):
         if name and (folder / name).is_file():
-            return architecture, normalisation, settings, folder / name
+            return folder / name
     raise UserError(f"{folder} has no {_WEIGHTS[0]}, so the model cannot be used. Copy that file there too")
 
 
@@ -179,9 +136,9 @@ def _architecture(config):
         depth=config["unet_n_depth"],
         width=config["unet_n_first"],
         kernel_size=config["unet_kern_size"],
-        batch_norm=config.get("batch_norm", True),
+        batch_norm=config.get("batch_norm", "n2v_perc_pix" in config),  # CARE has none
         together=not apart,
-        narrow_decoder=True,
+        narrow_decoder="n2v_perc_pix" in config and "denoiseg_alpha" not in config,  # n2v's way of building
         blur_pool=config.get("blurpool", False),
         top_skip=not config.get("skip_skipone", False),
         residual=config["unet_residual"],
@@ -232,11 +189,3 @@ def _mask_text(mask):
     mask = np.array(mask, int)
     planes = mask if mask.ndim == 3 else mask[None]
     return " | ".join("; ".join("".join(map(str, row)) for row in plane) for plane in planes)
-
-
-def _names(names):
-    return np.array([name.encode() for name in names])  # text of fixed length: what old versions of Keras expect
-
-
-def _texts(names):
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]

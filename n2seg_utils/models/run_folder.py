@@ -77,11 +77,14 @@ class RunFolder:
     def facts(self):
         """What run.json says; empty before the run starts."""
         try:
-            return json.loads((self / "run.json").read_text(encoding="utf-8"))
+            facts = json.loads((self / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
             raise self.damaged("run.json") from error
+        if not isinstance(facts, dict):
+            raise self.damaged("run.json")
+        return facts
 
     def finish(self, status, **facts):
         """Write down how the run ended."""
@@ -121,6 +124,18 @@ class RunFolder:
                 "folder of an n2v model"
             )
         return self
+
+    @property
+    def workflow(self):
+        """What was trained: "denoise", "segment" ...; folders of n2v are for denoising."""
+        return "denoise" if self.made_by_n2v else self.facts().get("workflow", "denoise")
+
+    def require_workflow(self, wanted):
+        """Raise a UserError if the model is one for something else."""
+        if self.workflow != wanted:
+            raise UserError(
+                f"The model in {self.path} was trained to {self.workflow}, not to {wanted}. Give another run folder"
+            )
 
 
 def versions():

@@ -70,10 +70,13 @@ def progress_picture(history, preview, size=3.0):
 
 
 def _draw_loss(axis, history):
-    epochs = [row["epoch"] for row in history]
-    axis.plot(epochs, [row["loss"] for row in history], color=_BLUE, label="training")
-    axis.plot(epochs, [row["val_loss"] for row in history], color=_ORANGE, label="validation")
-    axis.set(xlabel="epoch", ylabel="loss")
+    """The loss, or where there are scores, these: they decide which epoch is best."""
+    epochs, kind = [row["epoch"] for row in history], "score" if "val_score" in history[0] else "loss"
+    axis.plot(epochs, [row[kind] for row in history], color=_BLUE, label="training")
+    axis.plot(epochs, [row[f"val_{kind}"] for row in history], color=_ORANGE, label="validation")
+    axis.set(xlabel="epoch", ylabel=kind)
+    if kind == "score":
+        axis.set_ylim(0, 1)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)

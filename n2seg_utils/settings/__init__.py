@@ -1,5 +1,6 @@
 """Every setting once: label, help, default and range, for the form, the YAML file, the command line and the docs."""
 
 from .denoise import DenoiseSettings
+from .segment import SegmentSettings
 
-__all__ = ["DenoiseSettings"]
+__all__ = ["DenoiseSettings", "SegmentSettings"]

@@ -35,13 +35,6 @@ class DenoiseSettings(TrainingSettings):
         "Folder with clean images of the same names, if you have them: used to judge the result, never to train.",
         "data",
     )
-    dimensions: str = knob(
-        "auto",
-        "2D or 3D",
-        "Whether the network looks at single planes (2d) or at whole volumes (3d); 'auto' decides by your images.",
-        "data",
-        choices=("auto", "2d", "3d"),
-    )
     channels: str = knob(
         "apart",
         "Channels",

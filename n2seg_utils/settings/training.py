@@ -24,6 +24,13 @@ class TrainingSettings(Settings):
         "data",
         example="TYX",
     )
+    dimensions: str = knob(
+        "auto",
+        "2D or 3D",
+        "Whether the network looks at single planes (2d) or at whole volumes (3d); 'auto' decides by your images.",
+        "data",
+        choices=("auto", "2d", "3d"),
+    )
     run: str = knob(
         "n2seg_runs/denoise",
         "Run folder",

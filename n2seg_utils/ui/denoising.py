@@ -64,7 +64,7 @@ class Denoising:
         """Show the form for the training, with values suggested from the images."""
         from ..data.images import open_images
         from ..learning import device
-        from ..models.suggestions import suggest
+        from ..models.denoise_suggestions import suggest
 
         self._require("images", "section 2")
         images = open_images(drive.bring(self.images), self.form.settings().axes)
@@ -139,7 +139,7 @@ class Denoising:
         for words in self.denoiser.doubts(source):
             warn(escape(words))
         update = progress.bar("Denoising")
-        files = self.denoiser.predict_folder(source, folder, dtype, on_progress=update, keep_existing=True)
+        files = self.denoiser.predict_folder(source, folder, dtype=dtype, on_progress=update, keep_existing=True)
         update.close(f"{len(files)} images are in {folder}")
 
     def browse(self):

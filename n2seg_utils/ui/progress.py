@@ -6,6 +6,7 @@ from html import escape
 from ..learning.training import Watcher
 from ..quality import plots
 from . import runtime
+from .boxes import warn
 
 _EVERY = 1.0  # seconds between two drawings of the bar
 _PICTURE_EVERY = 4.0
@@ -41,6 +42,11 @@ def _best(outcome):
     return f"Best of {done} epochs: number {outcome.best_epoch}." if done else ""
 
 
+def _measured(row):
+    """How good an epoch was, in words."""
+    return f"score {row['val_score']:.3f}" if "val_score" in row else f"loss {row['val_loss']:.4g}"
+
+
 class NotebookWatcher(Watcher):
     """A bar with the time left, the loss curve, and a crop before and after, redrawn in place."""
 
@@ -53,7 +59,7 @@ class NotebookWatcher(Watcher):
     def step(self, step, plan, seconds):
         rate = (step - 1) / seconds if seconds > 0 and step > 1 else 0
         left = f"{duration((plan.steps - step) / rate)} left" if rate else ""
-        loss = f"loss {self.history[-1]['val_loss']:.4g}" if self.history else ""
+        loss = _measured(self.history[-1]) if self.history else ""
         epoch = f"epoch {min(plan.epochs, (step - 1) // plan.steps_per_epoch + 1)} of {plan.epochs}"
         words = [epoch, f"{rate:.1f} steps/s" if rate else "", loss, left]
         self.bar(step / plan.steps, ", ".join(w for w in words if w))
@@ -65,9 +71,14 @@ class NotebookWatcher(Watcher):
             self._draw(preview())
             self.drawn = time.perf_counter()
 
+    def again(self, words):
+        warn(escape(words))
+
     def end(self, outcome):
         words = {
             "finished": "finished.",
+            "settled": "ended early, because nothing got better any more.",
+            "collapsed": "was stopped: the network found nothing but background.",
             "interrupted": "stopped by you. The best weights so far are kept, and the next cells work.",
             "diverged": "became unstable and was stopped; the best weights so far are kept. "
             "Try a smaller learning rate.",
@@ -98,7 +109,11 @@ class TextWatcher(Watcher):
             return
         left = row["seconds"] / row["epoch"] * (plan.epochs - row["epoch"])
         losses = f"loss {row['loss']:.4f}  validation {row['val_loss']:.4f}"
-        print(f"  epoch {row['epoch']:3d} of {plan.epochs}  {losses}  {duration(left)} left", flush=True)
+        score = f"  score {row['val_score']:.3f}" if "val_score" in row else ""
+        print(f"  epoch {row['epoch']:3d} of {plan.epochs}  {losses}{score}  {duration(left)} left", flush=True)
+
+    def again(self, words):
+        print(words, flush=True)
 
     def end(self, outcome):
         why = f": {outcome.error}" if outcome.error else ""

@@ -1,0 +1,185 @@
+"""Masks: what people drew on images, as a number a pixel, whatever file it is kept in."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from . import imagej_rois, supervisely
+from .files import is_image_name, list_images, natural_order, stem
+from .images import ImageFile, open_image, require_finite
+
+# What programs add to the name of an image when they save its masks.
+_ADDED = re.compile(
+    r"(?i)^(roiset|mask|labels?)[ _-]+|[ _-]+(cp[ _-]masks|masks?|labels?|seg|segmentation|rois?|roiset)$"
+)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """What was drawn on one image; read when asked for.
+
+    Attributes
+    ----------
+    path : Path
+    image : ImageFile
+        The image it belongs to.
+    pixels : ImageFile or None
+        The mask, where it is an image; None for outlines (ROI sets, Supervisely).
+    classes : tuple of str
+        Names of the classes that outlines may have; without them, each outline is an object of its own.
+    """
+
+    path: Path
+    image: ImageFile
+    pixels: ImageFile | None = None
+    classes: tuple = ()
+
+    def plane(self, number):
+        """The values of one plane, (Y, X), int32; colours as 0xRRGGBB."""
+        if self.pixels is None:
+            return _outlined(self.path, self.image, self.classes, self.path.stat().st_mtime_ns)[number]
+        values = np.asarray(self.pixels.plane(number))
+        if values.shape[-1] > 1:
+            return _packed(values)
+        values = values[..., 0]
+        if values.dtype.kind == "f":
+            require_finite(values, self.path)
+            if (values != np.rint(values)).any():
+                raise UserError(
+                    f"{self.path} holds broken numbers such as {values[values != np.rint(values)][0]:g}, so it is no "
+                    "mask. Save a mask with whole numbers: 0 for background, and one number a class or object"
+                )
+        if values.dtype.itemsize >= 4 and values.size and not -(2**31) <= values.min() <= values.max() < 2**31:
+            raise UserError(f"{self.path} holds numbers too large for a mask. Renumber its objects from 1")
+        return values.astype("int32")
+
+    def read(self, frame, where):
+        """The values of a piece of a :class:`~n2seg_utils.data.images.Frame`, (Y, X) or (Z, Y, X), int32."""
+        if frame.dims == 2:
+            return self.plane(frame.number)[where]
+        depth = self.image.size["Z"]
+        numbers = np.arange(depth)[where[0]] + frame.number * depth
+        return np.stack([self.plane(number)[where[1:]] for number in numbers])
+
+
+def list_masks(path):
+    """The mask files of a folder in natural order: images, ROI sets (.zip, .roi), or a Supervisely project.
+
+    Returns
+    -------
+    dict
+        Name of the image it belongs to, as far as the file tells -> Path.
+    """
+    path = Path(path).expanduser()
+    if supervisely.is_project(path):
+        return {stem(name): file for name, file in supervisely.annotations(path).items()}
+    if path.is_dir():
+        entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        if any(entry.suffix.lower() in imagej_rois.ENDINGS for entry in entries):
+            masks = [e for e in entries if e.suffix.lower() in imagej_rois.ENDINGS or is_image_name(e)]
+            return _by_name(sorted(masks, key=natural_order))
+    return _by_name(list_images(path))
+
+
+def open_masks(path, images):
+    """The masks of some images, paired by name.
+
+    A mask may be called like its image, or have one of the usual additions (``cell_1_mask.png``, ``cell_1.tif.zip``,
+    ``RoiSet_cell_1.zip``).
+
+    Parameters
+    ----------
+    path : path
+        Folder of masks, or one file, or a Supervisely project.
+    images : list of ImageFile
+
+    Returns
+    -------
+    masks : list of Mask or None
+        One an image; None where there is no mask.
+    alone : list of Path
+        Masks that belong to none of the images.
+
+    Raises
+    ------
+    UserError
+        If no mask belongs to an image, or a mask has another size than its image.
+    """
+    files = list_masks(path)
+    wanted = {stem(image.path): image for image in images}
+    found, alone = {}, []
+    for name, file in files.items():
+        known = next((n for n in _likely(name) if n in wanted), None)
+        if known is None:
+            alone.append(file)
+        elif known in found:
+            raise UserError(f"{found[known].path} and {file.name} both belong to {wanted[known].path.name}. Remove one")
+        else:
+            found[known] = _open(file, wanted[known], path)
+    if not found:
+        raise UserError(
+            f"No mask in {path} has the name of an image, for example {images[0].path.name} "
+            f"(the first mask is {next(iter(files.values())).name}). Give masks the names of their images"
+        )
+    return [found.get(stem(image.path)) for image in images], alone
+
+
+def _by_name(files):
+    named = {}
+    for file in files:
+        name = stem(re.sub(r"(?i)\.(zip|roi)$", "", file.name))
+        twin = named.setdefault(name, file)
+        if twin != file:
+            raise UserError(f"{twin} and {file.name} are both masks of '{name}'. Remove or rename one of them")
+    return named
+
+
+def _likely(name):
+    """Names of the image that a mask may belong to, the likeliest first."""
+    yield name
+    shorter = _ADDED.sub("", name)
+    while shorter and shorter != name:
+        yield shorter
+        name, shorter = shorter, _ADDED.sub("", shorter)
+
+
+def _open(file, image, folder):
+    suffix = file.suffix.lower()
+    if suffix == ".json":
+        return Mask(file, image, classes=tuple(supervisely.class_names(folder)))
+    if suffix in imagej_rois.ENDINGS:
+        return Mask(file, image)
+    pixels, axes = open_image(file), image.axes.replace("C", "")
+    if pixels.size["C"] == 1 and len(pixels.shape) == len(axes):
+        pixels = open_image(file, axes)  # as its image has them, whatever the mask says
+    if pixels.size["C"] not in (1, 3, 4):
+        raise UserError(f"The mask {file} has {pixels.size['C']} channels. Save masks with one, or as RGB colours")
+    if (pixels.planes, pixels.plane_shape[:2]) != (image.planes, image.plane_shape[:2]):
+        raise UserError(
+            f"The mask {file} is {pixels.describe()}, but its image {image.path.name} is {image.describe()}. "
+            "Both must have the same size: check that they belong together"
+        )
+    return Mask(file, image, pixels)
+
+
+# Outlines are filled once, not once a plane; time tells a changed file.
+@lru_cache(maxsize=32)
+def _outlined(path, image, classes, time):
+    height, width, _ = image.plane_shape
+    if path.suffix.lower() in imagej_rois.ENDINGS:
+        return imagej_rois.read_rois(path, image.planes, (height, width), image.size["Z"])
+    objects, kinds = supervisely.read_annotation(path, (height, width))
+    if len(classes) > 1:
+        objects = np.array([0, *(1 + classes.index(kind) for kind in kinds)], "int32")[objects]
+    return objects[None]
+
+
+def _packed(values):
+    colours = values[..., :3].astype("int32")
+    if (colours == colours[..., :1]).all():  # grey, saved in colour
+        return colours[..., 0]
+    return colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]

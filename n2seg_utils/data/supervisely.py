@@ -1,0 +1,268 @@
+"""Supervisely projects, read as label images and written from them, without Supervisely's own package.
+
+A project is a folder with ``meta.json`` (the classes) and data sets, each with its images in ``img`` and for each of
+them a file of the same name plus ``.json`` in ``ann``. Format: developer.supervisely.com, "Supervisely annotation
+format" (project structure, objects) and "Coordinate system".
+"""
+
+import base64
+import contextlib
+import json
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from scipy.ndimage import find_objects
+from skimage.draw import polygon, polygon_perimeter
+
+from ..errors import UserError
+from .files import natural_order, readable, require_absent, whole_file, whole_folder, write_text
+
+_META = "meta.json"
+_DATASET = "dataset"
+_SHOWN = (0.1, 99.9)  # percentiles of an image that are black and white when it is shown for annotating
+
+
+def is_project(folder):
+    """Whether a folder is a Supervisely project."""
+    folder = Path(folder).expanduser()
+    return (folder / _META).is_file() and any(folder.glob("**/ann"))
+
+
+def annotations(folder):
+    """The annotations of a project, all of its data sets together.
+
+    Returns
+    -------
+    dict
+        Name of the image, with its ending -> Path of its annotation, in natural order.
+
+    Raises
+    ------
+    UserError
+        If there is none, or images of two data sets have one name.
+    """
+    folder = Path(folder).expanduser()
+    found = {}
+    for path in sorted(folder.glob("**/ann/*.json"), key=natural_order):
+        if not path.name.startswith("."):
+            twin = found.setdefault(path.stem, path)
+            if twin != path:
+                raise UserError(
+                    f"{twin} and {path} are both annotations of '{path.stem}'. Rename the image in one of the data sets"
+                )
+    if not found:
+        raise UserError(
+            f"{folder} holds no annotations of Supervisely (ann/*.json). Export the project there in Supervisely's "
+            "own format, with annotations"
+        )
+    return found
+
+
+def class_names(folder):
+    """The titles of a project's classes, in their order."""
+    path = Path(folder).expanduser() / _META
+    with _understood(path):
+        return [str(entry["title"]) for entry in _read_json(path)["classes"]]
+
+
+def read_annotation(path, shape, classes=None):
+    """The objects of one image.
+
+    Parameters
+    ----------
+    path : path
+        The annotation, ``ann/NAME.EXT.json``.
+    shape : (int, int)
+        (Y, X) of the image in pixels.
+    classes : list of str, optional
+        Pass over objects of other classes.
+
+    Returns
+    -------
+    objects : ndarray (Y, X), int32
+        0 is background. Objects have the numbers 1, 2, ... in the order of the annotation. Later ones cover earlier
+        ones, as in Supervisely; what is covered wholly has no number.
+    kinds : list of str
+        The class of each object.
+
+    Raises
+    ------
+    UserError
+        For an object that is no area (a line, points), one outside of the image, an image of another size, or a
+        damaged file.
+    """
+    path = Path(path)
+    with _understood(path):
+        annotation = _read_json(path)
+        size = annotation["size"]["height"], annotation["size"]["width"]
+        if size != tuple(shape):
+            raise UserError(
+                f"{path} belongs to an image of {size[1]} x {size[0]} pixels, but the image has "
+                f"{shape[1]} x {shape[0]}. Give the project of these images"
+            )
+        drawn = [entry for entry in annotation["objects"] if classes is None or entry["classTitle"] in classes]
+        objects = np.zeros(shape, "int32")
+        for number, entry in enumerate(drawn, 1):
+            rows, columns = _pixels(entry, path)
+            inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+            if len(inside) and not inside.any():
+                raise UserError(
+                    f"An object of class '{entry['classTitle']}' in {path} lies outside of the image, which has "
+                    f"{shape[1]} x {shape[0]} pixels. Remove it in Supervisely, and export the project again"
+                )
+            objects[rows[inside], columns[inside]] = number
+    visible, numbers = np.unique(np.append(objects, 0), return_inverse=True)
+    kinds = [str(drawn[number - 1]["classTitle"]) for number in visible if number]
+    return numbers[:-1].reshape(shape).astype("int32"), kinds
+
+
+def write_project(folder, pictures, class_name="object"):
+    """Write images and labels as a project to be corrected in Supervisely, whole or not at all.
+
+    Images are written as PNG of 8 bit, which Supervisely shows as they are: those of 8 bit unchanged, others between
+    their 0.1 and 99.9 percentiles, a channel at a time. Each object is a bitmap; :func:`read_annotation` gives exactly
+    the same pixels back, with the numbers 1, 2, ... in the old order.
+
+    Parameters
+    ----------
+    folder : path
+    pictures : iterable of (str, ndarray, ndarray)
+        Name without ending (see :func:`plane_name`), image (Y, X) or (Y, X, C) of which three channels at most are
+        shown, labels (Y, X) of int with 0 as background.
+    class_name : str
+        The class of all objects.
+
+    Raises
+    ------
+    UserError
+        If there is something in the folder that would be overwritten, or two pictures have one name.
+    """
+    folder = Path(folder).expanduser()
+    require_absent([folder / _META, folder / _DATASET])
+    with whole_folder(folder) as temporary:
+        images, notes = temporary / _DATASET / "img", temporary / _DATASET / "ann"
+        for name, image, labels in pictures:
+            path = images / f"{name}.png"
+            if path.exists():
+                raise UserError(
+                    f"Two images are called '{name}', which {folder} can hold only once. Rename one of them"
+                )
+            with whole_file(path) as file:
+                file.write_bytes(imagecodecs.png_encode(_shown(image)))
+            write_text(notes / f"{path.name}.json", json.dumps(_annotation(labels, class_name)))
+        classes = [{"title": class_name, "shape": "bitmap", "color": "#00C8FF", "geometry_config": {}}]
+        write_text(temporary / _META, json.dumps({"classes": classes, "tags": [], "projectType": "images"}))
+
+
+def plane_name(name, plane, planes, depth=1):
+    """What a plane of an image is called in a project; planes count through Z, then T.
+
+    >>> plane_name("cell", 2, planes=10), plane_name("cell", 2, 10, depth=10), plane_name("cell", 7, 10, depth=5)
+    ('cell_t003', 'cell_z003', 'cell_t002_z003')
+    >>> plane_name("cell", 0, planes=1)
+    'cell'
+    """
+    t, z = divmod(plane, depth)
+    return name + f"_t{t + 1:03d}" * (planes > depth) + f"_z{z + 1:03d}" * (depth > 1)
+
+
+@contextlib.contextmanager
+def _understood(path):
+    with readable(path):
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, RuntimeError, zlib.error) as error:
+            raise UserError(
+                f"{path} is not a file of a Supervisely project, or is damaged. Export the project again"
+            ) from error
+
+
+def _read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _pixels(entry, path):
+    """Rows and columns of the pixels of one object; some may lie outside of the image."""
+    kind = entry["geometryType"]
+    if kind == "bitmap":
+        left, top = entry["bitmap"]["origin"]
+        rows, columns = np.nonzero(_decode(entry["bitmap"]["data"]))
+        return rows + top, columns + left
+    if kind == "rectangle":
+        corners = np.sort(np.array(entry["points"]["exterior"], "float64").reshape(2, 2), axis=0)
+        if (corners % 1).any():
+            # Exact corners, of a file that did not pass through their package, which rounds them in this way.
+            low = np.floor(corners[0] + 0.3)
+            corners = np.stack([low, np.maximum(np.ceil(corners[1] - 0.3) - 1, low)])
+        (left, top), (right, bottom) = corners.astype(int)
+        rows, columns = np.mgrid[top : bottom + 1, left : right + 1]
+        return rows.ravel(), columns.ravel()
+    if kind == "polygon":
+        return _inside([entry["points"]["exterior"], *entry["points"]["interior"]])
+    raise UserError(
+        f"An object of class '{entry['classTitle']}' in {path} is a {kind}, which is no area. Draw it as mask, polygon "
+        "or rectangle in Supervisely, or leave this class out"
+    )
+
+
+def _inside(rings):
+    """Rows and columns of the pixels that a polygon encloses or touches, without those of its holes.
+
+    Points are pixels, and the border belongs to the inside, also that of a hole: this is how their package draws it.
+    """
+    rings = [np.floor(np.array(ring, "float64").reshape(-1, 2)).astype(int) for ring in rings]
+    first, last = rings[0].min(0), rings[0].max(0)
+    mask = np.zeros((last - first + 1)[::-1], bool)
+    for number, ring in enumerate(rings):
+        x, y = (ring - first).T
+        mask[polygon(y, x, mask.shape)] = number == 0
+        mask[polygon_perimeter(y, x, mask.shape)] = number == 0
+    rows, columns = np.nonzero(mask)
+    return rows + first[1], columns + first[0]
+
+
+def _decode(text):
+    """A mask (Y, X) from its text; where a PNG has colours, the last of its channels is the mask."""
+    pixels = imagecodecs.png_decode(zlib.decompress(base64.b64decode(text)))
+    return (pixels if pixels.ndim == 2 else pixels[..., -1]) > 0
+
+
+def _encode(mask):
+    # Their package and its predecessors all read the mask from the opacity.
+    pixels = np.repeat(mask[..., None].astype("uint8") * 255, 4, axis=2)
+    return base64.b64encode(zlib.compress(imagecodecs.png_encode(pixels))).decode("ascii")
+
+
+def _annotation(labels, class_name):
+    labels = np.asarray(labels)
+    numbers = np.unique(labels)
+    numbers = numbers[numbers > 0]
+    # Numbers may be large and far apart, and find_objects lists all up to the largest.
+    order = np.where(labels > 0, np.searchsorted(numbers, labels) + 1, 0).astype("int32")
+    objects = []
+    for index, (rows, columns) in enumerate(find_objects(order), 1):
+        bitmap = {"data": _encode(order[rows, columns] == index), "origin": [columns.start, rows.start]}
+        objects.append(
+            {"classTitle": class_name, "geometryType": "bitmap", "description": "", "tags": [], "bitmap": bitmap}
+        )
+    size = {"height": labels.shape[0], "width": labels.shape[1]}
+    return {"description": "", "tags": [], "size": size, "objects": objects}
+
+
+def _shown(image):
+    """An image as PNG can hold it and Supervisely shows it: grey (Y, X) or colour (Y, X, 3), uint8."""
+    image = np.asarray(image)
+    channels = np.moveaxis(image[..., None] if image.ndim == 2 else image[..., :3], -1, 0)
+    if image.dtype != np.uint8:
+        channels = [_stretch(channel) for channel in channels]
+    if len(channels) == 1:
+        return np.ascontiguousarray(channels[0])
+    return np.stack([*channels, *[np.zeros_like(channels[0])] * (3 - len(channels))], axis=-1)
+
+
+def _stretch(channel):
+    low, high = np.percentile(channel, _SHOWN)
+    scaled = (channel.astype("float64") - low) / max(high - low, 1e-12)
+    return np.rint(255 * np.clip(scaled, 0, 1)).astype("uint8")

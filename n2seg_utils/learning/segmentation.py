@@ -1,0 +1,95 @@
+"""Segmentation as a Keras model whose input is the number of the step."""
+
+import keras
+from keras import ops
+
+from .annotations import border_classes
+from .losses import cross_entropy, dice_loss, distance_loss, overlaps
+from .seeds import StepSeed
+
+_DISTANCE_WEIGHT = 4.0
+
+
+class SegmentationTraining(keras.Model):
+    """Trains a network to tell the classes of pixels.
+
+    ``fit`` is fed with step numbers, like :class:`~n2seg_utils.learning.noise2void.Noise2VoidTraining`: drawing and
+    varying patches, finding borders, the network and the loss are one graph.
+
+    Parameters
+    ----------
+    network : keras.Model
+        (B, Y, X, C) -> (B, Y, X, K), logits of K classes, followed by the distance if `distance`.
+    patches, validation_patches : AnnotatedSampler
+    seed : int
+    weights : sequence of K floats
+        What a pixel of each class counts in the cross-entropy.
+    objects : bool
+        Whether annotations are object numbers, from which background, inside and border are made, or classes.
+    distance : bool
+        Whether annotations hold distances too, which the network's last output learns.
+    loss : str
+        "cross_entropy", "dice" or "both".
+    """
+
+    def __init__(self, network, patches, validation_patches, seed, weights, objects, distance=False, loss="both"):
+        super().__init__(name="segmentation")
+        self.network = network
+        self.patches, self.validation_patches = patches, validation_patches
+        self.seed, self.class_weights, self.objects, self.distance = seed, tuple(weights), objects, distance
+        self.kind_of_loss = loss
+        self.score = Score(len(self.class_weights))
+        self.built = True
+
+    def call(self, step, training=False):
+        """Predict the patches of one step; returns (prediction, annotations)."""
+        sampler = self.patches if training else self.validation_patches
+        image, known = sampler.draw(StepSeed(self.seed, step[0], stream=sampler.stream))
+        return self.network(image, training=training), known
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Cross-entropy, Dice loss or both, and the error of the distances."""
+        prediction, known = y_pred
+        classes, kinds = self._classes(known), len(self.class_weights)
+        logits, loss = prediction[..., :kinds], 0.0
+        if self.kind_of_loss != "dice":
+            loss = loss + cross_entropy(classes, logits, self.class_weights)
+        if self.kind_of_loss != "cross_entropy":
+            loss = loss + dice_loss(classes, logits)
+        if self.distance:
+            loss = loss + _DISTANCE_WEIGHT * distance_loss(known[..., 1], prediction[..., -1], classes)
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The loss, and the Dice of what the network would decide."""
+        prediction, known = y_pred
+        self.score.update_state(self._classes(known), prediction[..., : len(self.class_weights)])
+        return self.get_metrics_result()
+
+    def _classes(self, known):
+        if self.objects:
+            return border_classes(known[..., :1])[..., 0]
+        return ops.cast(known[..., 0], "int32")
+
+
+class Score(keras.metrics.Metric):
+    """Mean Dice of the classes other than background that occur, over all pixels of an epoch, each counted as the
+    class that the network finds most likely."""
+
+    def __init__(self, kinds, name="score"):
+        super().__init__(name=name)
+        self.common = self.add_variable((kinds,), initializer="zeros", name="common")
+        self.total = self.add_variable((2, kinds), initializer="zeros", name="total")
+
+    def update_state(self, classes, logits):
+        """Count one batch."""
+        decided = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype="float32")
+        common, total = overlaps(classes, decided)
+        self.common.assign_add(common)
+        self.total.assign_add(total)
+
+    def result(self):
+        """A number between 0 and 1."""
+        dice = (2 * self.common / ops.maximum(self.total[0] + self.total[1], 1.0))[1:]
+        occurs = ops.cast(self.total[1] > 0, "float32")[1:]
+        return ops.sum(dice * occurs) / ops.maximum(ops.sum(occurs), 1.0)

@@ -1,0 +1,222 @@
+"""A trained U-Net for segmentation: from a run folder to label images."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..data import imagej_rois
+from ..data.files import list_images
+from ..data.images import quick_to_read
+from ..data.normalisation import Percentiles, percentiles
+from ..data.targets import MOST_OBJECTS, Target
+from ..data.writing import image_writer
+from ..errors import UserError
+from ..learning.networks import Architecture
+from ..settings import SegmentSettings
+from . import weights
+from .objects import Rule, find_classes, find_objects
+from .run_folder import RunFolder
+from .trained import TrainedModel, load_network
+
+
+class Segmenter(TrainedModel):
+    """A network that segments; see :class:`~n2seg_utils.models.trained.TrainedModel`.
+
+    Its `settings` are SegmentSettings, its `normalisation` is a Percentiles.
+
+    Attributes
+    ----------
+    target : Target
+        What it was taught.
+    stored : Rule
+        How probabilities become labels, as tuned on the validation images.
+    """
+
+    def __init__(self, network, architecture, settings, normalisation, run, target, stored=None):
+        super().__init__(network, architecture, settings, normalisation, run)
+        self.target, self.stored = target, stored or Rule()
+
+    @classmethod
+    def load(cls, run):
+        """Open a run folder.
+
+        Raises
+        ------
+        UserError
+            If it is none, or damaged.
+        """
+        run = RunFolder(run).require()
+        run.require_workflow("segment")
+        settings, facts = SegmentSettings.load(run / "settings.yaml").check(), run.facts()
+        try:
+            architecture = Architecture(**facts["network"])
+            normalisation = Percentiles(**facts["normalisation"])
+            target = Target(**facts["target"])
+            target = replace(target, values=tuple(target.values))
+            stored = Rule(**facts["rule"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise run.damaged("run.json") from error
+        network = load_network(architecture, run / weights.BEST, run)
+        return cls(network, architecture, settings, normalisation, run, target, stored)
+
+    @property
+    def rule(self):
+        """The rule in use: the stored one, with what the settings say instead."""
+        chosen = {"threshold": self.settings.threshold, "min_size": self.settings.min_size}
+        return replace(self.stored, **{name: value for name, value in chosen.items() if value is not None})
+
+    @property
+    def outputs(self):
+        """What the network says of each pixel, in words: classes, then the distance if it learned that."""
+        classes = ("background", "inside", "border") if self.target.kind == "instances" else self.target.names
+        return (*classes, "distance") if self.by_distance else classes
+
+    @property
+    def by_distance(self):
+        """Whether objects are parted by distances."""
+        return self.target.kind == "instances" and self.settings.method == "distance"
+
+    def predict_probabilities(self, values, scale=None, tile="auto", on_tile=None):
+        """What the network says of an array (Y, X, C), or (Z, Y, X, C) if it is 3D, of grey values.
+
+        Returns
+        -------
+        ndarray, float32
+            As many channels as there are :attr:`outputs`.
+        """
+        shape = values.shape[:-1]
+        return self._probabilities(lambda *where: values[np.ix_(*where)], shape, scale, tile, on_tile)
+
+    def find(self, probabilities, rule=None):
+        """Labels from probabilities: object numbers or class numbers; int32.
+
+        Parameters
+        ----------
+        probabilities : ndarray (Y, X, K) or (Z, Y, X, K)
+        rule : Rule, optional
+            Default: :attr:`rule`.
+        """
+        if self.target.kind == "instances":
+            return find_objects(probabilities, rule or self.rule, self.by_distance)
+        return find_classes(probabilities, rule or self.rule)
+
+    def predict_crop(self, image, plane, rows, columns, margin=None):
+        """Probabilities of a piece of one plane, seeing the surroundings that it has in the image.
+
+        Parameters
+        ----------
+        image, plane, rows, columns, margin
+            See :meth:`~n2seg_utils.models.trained.TrainedModel.surroundings`.
+
+        Returns
+        -------
+        pixels : ndarray (Y, X, C)
+            Grey values, float32.
+        probabilities : ndarray (Y, X, K)
+        """
+        pixels, inside = self.surroundings(image, plane, rows, columns, margin)
+        found = self.predict_probabilities(pixels, self.normalisation.for_image(image))
+        return np.asarray(pixels[inside], "float32"), found[inside]
+
+    def frame_labels(self, frame, scale, tile="auto", on_tile=None):
+        """Labels of one :class:`~n2seg_utils.data.images.Frame`."""
+        with quick_to_read(frame) as read:
+            found = self._probabilities(read, frame.shape, scale, tile, on_tile)
+        return self.find(found)
+
+    def predict_file(self, image, out, tile="auto", on_tile=None, outlines=False):
+        """Segment one image file into a label image of 8 or 16 bits.
+
+        Objects are numbered from 1 in each time point, classes as in the masks that were learned from.
+
+        Parameters
+        ----------
+        image, out, tile, on_tile
+            See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_file`.
+        outlines : bool
+            Write the objects as an ImageJ ROI set too, beside the label image.
+        """
+        self.require_fit(image)
+        scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
+        kept = []
+        values = self._written_values()
+        with image_writer(out, image, self.dtype, display=(0, max(values[-1], 1)), channels=1) as write:
+            for frame in frames:
+
+                def report(done, tiles, frame=frame):
+                    if on_tile:
+                        on_tile(frame.number + done / tiles, len(frames))
+
+                labels = self.frame_labels(frame, scale, tile, report)
+                if self.target.kind != "instances":
+                    labels = np.array(values)[labels]
+                elif labels.max() > MOST_OBJECTS:
+                    raise UserError(
+                        f"{image.path} would have {labels.max():,} objects; a label image holds {MOST_OBJECTS:,}. Choose "
+                        "a larger smallest object (min_size), or cut the image into pieces"
+                    )
+                write(frame.number, (slice(None),) * frame.dims, labels[..., None])
+                if outlines:
+                    kept.append(labels.reshape(-1, *labels.shape[-2:]))
+        if outlines:
+            imagej_rois.write_rois(out.with_suffix(".zip"), np.concatenate(kept), depth=image.size["Z"])
+
+    @property
+    def dtype(self):
+        """Type of the label images."""
+        return "uint16" if max(self._written_values()) > 255 else "uint8"
+
+    def doubts(self, images, axes="auto"):
+        """Sentences about images (a folder or a file) that have much less contrast than those of the training."""
+        least = np.array(self.normalisation.least)
+        found = []
+        for file in list_images(images):
+            low, high = percentiles(self.open(file, axes))
+            if ((high - low) < least / 2).all():
+                found.append(file.name)
+        if not found:
+            return []
+        names = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")
+        return [f"{names}: much less contrast than the images this model was trained with. Are these images empty?"]
+
+    def _written_values(self):
+        """What stands for each class in a label image; for objects, the range."""
+        if self.target.kind == "instances":
+            return (0, MOST_OBJECTS)
+        values = tuple(self.target.values)
+        return tuple(range(len(values))) if self.target.colours or max(values) > MOST_OBJECTS else values
+
+    def _probabilities(self, read, shape, scale, tile, on_tile):
+        result = np.empty((*shape, len(self.outputs)), "float32")
+        scale = scale or self.normalisation
+
+        def write(where, piece):
+            result[where] = piece
+
+        self.predictor(shape, tile).predict(shape, read, write, scale.apply, self._activated, on_tile)
+        return result
+
+    def _activated(self, answer):
+        """Logits -> probabilities; distances stay as they are."""
+        kinds = answer.shape[-1] - self.by_distance
+        logits = answer[..., :kinds]
+        found = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        found /= found.sum(axis=-1, keepdims=True)
+        return np.concatenate([found, answer[..., kinds:]], axis=-1) if self.by_distance else found
+
+
+def design(settings, channels, target, pool_z):
+    """The architecture that some settings ask for, in csbdeep's manner."""
+    dims = int(settings.dimensions[0])
+    kinds = 3 + (settings.method == "distance") if target.kind == "instances" else len(target.values)
+    return Architecture(
+        dims=dims,
+        channels=channels,
+        outputs=kinds,
+        depth=settings.network_depth,
+        width=settings.network_width,
+        kernel_size=settings.kernel_size,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        pool_z=pool_z if dims == 3 else 2,
+    )

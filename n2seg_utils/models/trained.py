@@ -1,0 +1,177 @@
+"""What all trained models do: open images as they know them, and work through folders."""
+
+from pathlib import Path
+
+from ..data.files import list_images, require_absent, stem
+from ..data.images import open_image
+from ..errors import UserError
+from ..learning import device
+from ..learning.networks import unet
+from ..learning.prediction import TiledPredictor, tile_for_memory
+from . import weights
+
+
+class TrainedModel:
+    """A trained network with all that is needed to apply it.
+
+    Attributes
+    ----------
+    network : keras.Model
+    architecture : Architecture
+    settings : TrainingSettings
+    normalisation : object
+        Scales the pixels of an image to what the network knows.
+    run : RunFolder
+    """
+
+    def __init__(self, network, architecture, settings, normalisation, run):
+        self.network, self.architecture = network, architecture
+        self.settings, self.normalisation, self.run = settings, normalisation, run
+
+    def predict_file(self, image, out, tile="auto", on_tile=None, **options):
+        """Apply the model to one ImageFile and write the result.
+
+        Parameters
+        ----------
+        image : ImageFile
+        out : path
+        tile : "auto" or int
+            Side of the tiles in pixels.
+        on_tile : callable, optional
+            ``on_tile(done, total)`` while the work goes on.
+        **options
+            What the kind of model knows.
+        """
+        raise NotImplementedError
+
+    def predict_folder(self, images, out, tile="auto", on_progress=None, keep_existing=False, axes="auto", **options):
+        """Apply the model to a folder of images (or one file), one file at a time, into another folder.
+
+        Files that exist are never overwritten.
+
+        Parameters
+        ----------
+        images, out : path
+        tile, **options
+            See :meth:`predict_file`.
+        on_progress : callable, optional
+            ``on_progress(share, name)``: the share of the files that is done, and the one at work.
+        keep_existing : bool
+            Go on where an earlier call stopped, instead of refusing when a result is there already.
+        axes : str
+            What the dimensions mean; see :meth:`open`.
+
+        Returns
+        -------
+        list of Path
+            The results, in the order of the images.
+        """
+        files = list_images(images)
+        opened = [self.open(file, axes) for file in files]
+        targets = [Path(out) / f"{stem(file)}.tif" for file in files]
+        _require_distinct(files, targets)
+        if not keep_existing:
+            require_absent(targets)
+        for image in opened:
+            self.require_fit(image)
+        for number, (image, target) in enumerate(zip(opened, targets)):
+            if target.exists():
+                continue
+
+            def report(done, total, number=number, image=image):
+                if on_progress:
+                    on_progress((number + done / total) / len(opened), image.path.name)
+
+            self.predict_file(image, target, tile=tile, on_tile=report, **options)
+        return targets
+
+    def open(self, file, axes="auto"):
+        """Open an image with these axes; else as the training images were, if it has as many dimensions; else as it
+        says itself. Of a file that says nothing, a model of volumes takes time for depth."""
+        image = open_image(file, axes)
+        if axes.lower() != "auto":
+            return image
+        if self.settings.axes != "auto" and len(image.shape) == len(self.settings.axes):
+            return open_image(file, self.settings.axes)
+        if self.architecture.dims == 3 and image.guessed and "Z" not in image.axes:
+            return open_image(file, image.axes.replace("T", "Z"))
+        return image
+
+    def require_fit(self, image):
+        """Raise a UserError if an image is not of the kind that this model was trained with."""
+        channels = self.architecture.channels
+        if image.size["C"] != channels:
+            raise UserError(
+                f"{image.path} has {image.size['C']} channels, but the model in {self.run.path} was trained "
+                f"with {channels}. Use images like those it was trained with"
+            )
+        if self.architecture.dims == 3 and image.size["Z"] == 1:
+            raise UserError(
+                f"{image.path} is {image.describe()}, but the model in {self.run.path} was trained with volumes. "
+                "Use images like those it was trained with, or give their axes, for example ZYX"
+            )
+
+    def predictor(self, shape, tile="auto"):
+        """What predicts frames (Y, X) or (Z, Y, X) of this shape, tile by tile."""
+        depth = shape[0] if self.architecture.dims == 3 else None
+        side = tile_for_memory(device.free_memory(), self.architecture, depth) if tile == "auto" else int(tile)
+        return TiledPredictor(self.network, self.architecture, side, self.settings.orientations)
+
+    def surroundings(self, image, plane, rows, columns, margin=None):
+        """A piece of one plane with all that the network must see so that its answer is that for the whole image.
+
+        Parameters
+        ----------
+        image : ImageFile
+        plane : int
+            Counts through Z, then T.
+        rows, columns : slice
+        margin : int, optional
+            How far to look around at most; default: as far as the network does.
+
+        Returns
+        -------
+        pixels : ndarray (Y, X, C) or (Z, Y, X, C)
+        inside : tuple
+            What of it is the piece: slices, and the number of the plane in 3D.
+        """
+        self.require_fit(image)
+        frames = image.frames(self.architecture.dims)
+        number, z = (plane, None) if self.architecture.dims == 2 else divmod(plane, image.size["Z"])
+        window = [rows, columns] if z is None else [slice(z, z + 1), rows, columns]
+        around, inside = [], []
+        for piece, size, reach, block in zip(
+            window, frames[number].shape, self.architecture.reach, self.architecture.block
+        ):
+            reach = reach if margin is None else min(reach, margin)
+            # Poolings must fall on the same pixels as in the whole image.
+            start = max(0, piece.start - reach) // block * block
+            around.append(slice(start, min(size, piece.stop + reach)))
+            inside.append(slice(piece.start - start, min(size, piece.stop) - start))
+        if z is not None:
+            inside[0] = inside[0].start
+        return frames[number].read(*around), tuple(inside)
+
+
+def load_network(architecture, file, run):
+    """A network with the weights of a file of a run.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged or of another network.
+    """
+    try:
+        network = unet(architecture)
+        weights.load(network, file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise run.damaged(Path(file).name) from error
+    return network
+
+
+def _require_distinct(files, targets):
+    seen = {}
+    for file, target in zip(files, targets):
+        if target in seen:
+            raise UserError(f"{seen[target]} and {file.name} would both become {target.name}. Rename one of them")
+        seen[target] = file.name

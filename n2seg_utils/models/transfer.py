@@ -1,0 +1,106 @@
+"""Starting from a model that was trained for something else, as far as its network fits."""
+
+from dataclasses import dataclass, replace
+
+from ..errors import UserError
+from ..learning.networks import Architecture
+from . import n2v_format, weights
+from .run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model to start from.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    file : Path
+        Its weights.
+    architecture : Architecture
+    complete : bool
+        Whether it does the very same thing, so that all of it is used.
+    """
+
+    folder: RunFolder
+    file: object
+    architecture: Architecture
+    complete: bool = False
+
+    def describe(self, settings):
+        """The settings, with what they say of the network as this model has it."""
+        return settings.replace(
+            network_depth=self.architecture.depth,
+            network_width=self.architecture.width,
+            kernel_size=self.architecture.kernel_size,
+            batch_norm=self.architecture.batch_norm,
+            dimensions=f"{self.architecture.dims}d",
+        )
+
+    def design(self, wanted):
+        """The architecture of the new model: this one's, with the inputs and outputs that are wanted."""
+        return replace(
+            self.architecture, channels=wanted.channels, outputs=wanted.outputs, together=True, residual=False,
+            last_activation="linear", dropout=wanted.dropout, sees=None,
+        )  # fmt: skip
+
+    def put_into(self, network, freeze):
+        """Load what fits and freeze what is asked for; says what was loaded and what not.
+
+        Returns
+        -------
+        dict
+            ``from``, ``loaded`` and ``new`` (names of layers), ``frozen``.
+        """
+        try:
+            loaded, new = weights.load_fitting(network, self.file)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self.folder.damaged(self.file.name) from error
+        if not loaded:
+            raise UserError(
+                f"No layer of the model in {self.folder.path} fits this network. Give another model, or leave "
+                "'pretrained' empty"
+            )
+        return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": _freeze(network, freeze)}
+
+
+def open_start(settings, images):
+    """The model that the settings name to start from; None if they name none.
+
+    Raises
+    ------
+    UserError
+        When it is no model, or for other images.
+    """
+    if not settings.pretrained:
+        return None
+    folder = RunFolder(settings.pretrained).require()
+    if folder.made_by_n2v:
+        architecture, file = n2v_format.load_architecture(folder.path)
+    else:
+        try:
+            architecture = Architecture(**folder.facts()["network"])
+        except (KeyError, TypeError) as error:
+            raise folder.damaged("run.json") from error
+        file = folder / weights.BEST
+    dims = f"{architecture.dims}d"
+    if settings.dimensions not in ("auto", dims):
+        raise UserError(f"{folder.path} holds a {dims} model, but dimensions is {settings.dimensions}: use auto")
+    if architecture.channels > 1 and not architecture.together:
+        raise UserError(
+            f"{folder.path} holds a network for each channel apart, from which segmentation cannot start. Give a model "
+            "that sees all channels together"
+        )
+    return Start(folder, file, architecture, folder.workflow == "segment")
+
+
+def _freeze(network, what):
+    """Leave layers out of the training; returns their names."""
+    if what == "nothing":
+        return []
+    names = [layer.name for layer in network.layers]
+    up = next(i for i, name in enumerate(names) if name.startswith("up_level"))
+    layers = network.layers[:up] if what == "encoder" else [x for x in network.layers if x.name != "output"]
+    for layer in layers:
+        layer.trainable = False
+    return [layer.name for layer in layers if layer.weights]

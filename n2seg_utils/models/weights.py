@@ -1,0 +1,107 @@
+"""Weights in the files that Keras 2 and 3, n2v, csbdeep and napari read."""
+
+import re
+
+import h5py
+import numpy as np
+
+from ..data.files import whole_file
+
+BEST = "weights_best.h5"
+_ROLE = re.compile(r"(?:channel_(\d+)_?)?((?:down|up)_level_\d+_no_\d+|middle_\d+|max_\d+|output)")
+
+
+def save(network, path):
+    """Write weights in the HDF5 layout of Keras 2, which Keras 3 and n2v on either of them read.
+
+    Keras 3 itself writes a layout of its own that older software cannot open.
+    """
+    weighted = [layer for layer in network.layers if layer.weights]
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["layer_names"] = _names(layer.name for layer in weighted)
+        file.attrs["backend"] = b"tensorflow"
+        file.attrs["keras_version"] = b"2.15.0"
+        for layer in weighted:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = _names(names)
+            for name, weight in zip(names, layer.get_weights()):
+                group.create_dataset(name, data=weight)
+
+
+def load(network, path):
+    """Put weights of such a file into a network.
+
+    Layers are matched by what they are called, or in the order in which they were made where Keras chose the name; so
+    it does not matter which software wrote the file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not of a network like this one.
+    """
+    stored = _read(path)
+    weighted = {layer.name: layer for layer in network.layers if layer.weights}
+    found, wanted = _by_role(stored), _by_role(weighted)
+    if found.keys() != wanted.keys():
+        raise ValueError(f"layers differ: {sorted(found.keys() ^ wanted.keys())}")
+    for role, name in wanted.items():
+        weighted[name].set_weights(stored[found[role]])
+
+
+def load_fitting(network, path):
+    """Put those weights of a file into a network that fit it, layer by layer.
+
+    Returns
+    -------
+    loaded, new : list of str
+        Names of the layers that were loaded, and of those that were not, because the file has no such layer or one of
+        another shape.
+    """
+    stored = _read(path)
+    weighted = {layer.name: layer for layer in network.layers if layer.weights}
+    found, loaded = _by_role(stored), []
+    for role, name in _by_role(weighted).items():
+        arrays = stored[found[role]] if role in found else []
+        if [a.shape for a in arrays] == [tuple(w.shape) for w in weighted[name].weights]:
+            weighted[name].set_weights(arrays)
+            loaded.append(name)
+    return loaded, [name for name in weighted if name not in loaded]
+
+
+def _read(path):
+    """Layer -> its arrays."""
+    with h5py.File(path, "r") as file:
+        groups = file.get("model_weights", file)  # a whole model was saved, or its weights only
+        stored = {}
+        for layer in _texts(groups.attrs["layer_names"]):
+            names = _texts(groups[layer].attrs["weight_names"])
+            if names:
+                stored[layer] = [np.asarray(groups[layer][name]) for name in names]
+    return stored
+
+
+def _by_role(names):
+    """What each weighted layer is for -> its name."""
+    roles, unnamed = {}, {}
+    for name in names:
+        match = _ROLE.fullmatch(name)
+        if match and match[2] != "output":
+            roles[int(match[1] or 0), match[2]] = name
+        elif match:
+            roles["output", int(match[1] or 0)] = name
+        else:  # conv2d, conv2d_1, batch_normalization_7: numbered by Keras in the order of making
+            kind, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name).groups()
+            kind = "output" if kind.startswith("conv") else kind
+            unnamed.setdefault(kind, []).append((int(number or 0), name))
+    for kind, numbered in unnamed.items():
+        roles |= {(kind, place): name for place, (_, name) in enumerate(sorted(numbered))}
+    return roles
+
+
+def _names(names):
+    return np.array([name.encode() for name in names])  # text of fixed length: what old versions of Keras expect
+
+
+def _texts(names):
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]

@@ -1,0 +1,225 @@
+"""Settings of U-Net segmentation."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..knobs import knob
+from .training import TrainingSettings
+
+
+@dataclass
+class SegmentSettings(TrainingSettings):
+    """Settings of U-Net segmentation."""
+
+    FIRST: ClassVar = ("images", "masks", "target")
+
+    images: str = knob(
+        "",
+        "Images",
+        "Folder with your images, or one file; leave it empty to try the built-in sample.",
+        "data",
+        example="/content/drive/MyDrive/my_images",
+    )
+    masks: str = knob(
+        "",
+        "Masks",
+        "Folder with what you drew: label images, binary or colour masks, ImageJ ROI sets, or a Supervisely project.",
+        "data",
+        example="/content/drive/MyDrive/my_masks",
+    )
+    sample: str = knob(
+        "nuclei",
+        "Sample",
+        "What to try when you name no folder: synthetic nuclei, or real ones (dsb2018), which are downloaded.",
+        "data",
+        advanced=True,
+        choices=("nuclei", "nuclei3d", "dsb2018"),
+    )
+    target: str = knob(
+        "auto",
+        "What masks show",
+        "'binary': one class. 'classes': several. 'instances': objects to be told apart. 'auto' sees it in the masks.",
+        "data",
+        choices=("auto", "binary", "classes", "instances"),
+    )
+    classes: int | None = knob(
+        None,
+        "Number of classes",
+        "How many classes there should be, background included, if you want that checked.",
+        "data",
+        advanced=True,
+        low=2,
+        high=256,
+    )
+    run: str = knob(
+        "n2seg_runs/segment",
+        "Run folder",
+        "Folder in which the model, its settings and its quality are kept; created for you.",
+        "training",
+    )
+    method: str = knob(
+        "border",
+        "How to part objects",
+        "For objects: 'border' learns the borders between them, 'distance' also how far a pixel is from the edge.",
+        "training",
+        advanced=True,
+        choices=("border", "distance"),
+    )
+    normalisation: str = knob(
+        "image",
+        "Brightness scaling",
+        "Whether each image is scaled by its own brightest and darkest values ('image') or all alike ('dataset').",
+        "training",
+        advanced=True,
+        choices=("image", "dataset"),
+    )
+    freeze: str = knob(
+        "nothing",
+        "Keep as it is",
+        "When starting from a model: layers that training leaves alone, the way down ('encoder') or all but the last.",
+        "training",
+        advanced=True,
+        choices=("nothing", "encoder", "all_but_last"),
+    )
+    patience: int = knob(
+        20,
+        "Patience",
+        "Training ends early when so many epochs in a row bring no better score.",
+        "training",
+        advanced=True,
+        low=1,
+        high=100_000,
+        unit="epochs",
+    )
+    loss: str = knob(
+        "both",
+        "Loss",
+        "What training minimises: weighted cross-entropy, the Dice loss, or both.",
+        "training",
+        advanced=True,
+        choices=("both", "cross_entropy", "dice"),
+    )
+    class_weights: str = knob(
+        "auto",
+        "Class weights",
+        "What a pixel of each class counts, background first; 'auto' weighs rare classes more.",
+        "training",
+        advanced=True,
+        example="1, 1, 5",
+    )
+    favoured: float = knob(
+        0.5,
+        "Patches on objects",
+        "Share of the patches drawn around a pixel of an object, a border or a rare class.",
+        "training",
+        advanced=True,
+        low=0,
+        high=1,
+    )
+    warp: float = knob(
+        1.0,
+        "Rotate, zoom and bend",
+        "How strongly patches are deformed, so that the network learns from more shapes; 0 leaves them as they are.",
+        "training",
+        advanced=True,
+        low=0,
+        high=3,
+    )
+    recolour: float = knob(
+        1.0,
+        "Vary brightness, noise and blur",
+        "How strongly patches are changed in brightness, contrast, noise and sharpness; 0 leaves them as they are.",
+        "training",
+        advanced=True,
+        low=0,
+        high=3,
+    )
+    dropout: float = knob(
+        0.0,
+        "Dropout",
+        "Share of the network's values that are left out at random while training; helps against learning by heart.",
+        "training",
+        advanced=True,
+        low=0,
+        high=0.8,
+    )
+    network_depth: int = knob(
+        3,
+        "Network depth",
+        "How often the network halves the image; deeper networks see further and train more slowly.",
+        "training",
+        advanced=True,
+        low=1,
+        high=5,
+    )
+    batch_norm: bool = knob(
+        True,
+        "Batch normalisation",
+        "Steadies the training of deep networks; slower.",
+        "training",
+        advanced=True,
+    )
+    threshold: float | None = knob(
+        None,
+        "Threshold",
+        "Probability from which on a pixel belongs to an object; left open, it is tuned on the validation images.",
+        "result",
+        advanced=True,
+        low=0,
+        high=1,
+    )
+    min_size: int | None = knob(
+        None,
+        "Smallest object",
+        "Objects with fewer pixels are left out; left open, it is tuned on the validation images.",
+        "result",
+        advanced=True,
+        low=0,
+        high=1_000_000_000,
+        unit="pixels",
+    )
+    outlines: bool = knob(
+        False,
+        "Save outlines too",
+        "Save objects as ImageJ ROI sets as well, to be corrected in Fiji.",
+        "result",
+    )
+    orientations: bool = knob(
+        False,
+        "Average eight orientations",
+        "Look at each image flipped and turned in eight ways: a little better, eight times slower.",
+        "result",
+        advanced=True,
+    )
+
+    def problems(self):
+        """See :meth:`Settings.problems`."""
+        found = super().problems()
+        words = _weights_problem(self.class_weights)
+        if self.freeze != "nothing" and not self.pretrained and "freeze" not in found:
+            found["freeze"] = f"freeze is '{self.freeze}', but there is no model to start from: use nothing"
+        return found | ({"class_weights": words} if words else {})
+
+
+def parse_weights(text):
+    """Class weights as written in the settings: a tuple of floats, or None for "auto".
+
+    Raises
+    ------
+    ValueError
+        If they are not positive numbers.
+    """
+    if text.strip().lower() in ("", "auto"):
+        return None
+    weights = tuple(float(part) for part in text.replace(";", ",").split(","))
+    if len(weights) < 2 or min(weights) < 0 or not 0 < sum(weights) < float("inf"):
+        raise ValueError(text)
+    return weights
+
+
+def _weights_problem(text):
+    try:
+        parse_weights(text)
+    except ValueError:
+        return f"class_weights is '{text}'; it must be one positive number a class, with commas: use auto"
+    return ""
