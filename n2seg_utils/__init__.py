@@ -3,18 +3,27 @@
 >>> from n2seg_utils import DenoiseSettings, train_denoiser
 >>> denoiser = train_denoiser(DenoiseSettings(images="my_images", run="my_run"))  # doctest: +SKIP
 >>> denoiser.predict_folder("my_images", "denoised")  # doctest: +SKIP
+>>> from n2seg_utils import SegmentSettings, train_segmenter
+>>> segmenter = train_segmenter(SegmentSettings(images="images", masks="masks", run="run"))  # doctest: +SKIP
 """
 
 import importlib
 
 from .about import VERSION as __version__  # noqa: N811
 from .errors import UserError
-from .settings import DenoiseSettings
+from .settings import DenoiseSettings, SegmentSettings
 
 # Loaded on first use, because they load TensorFlow, which takes seconds.
-_LATER = {"Denoiser": "models.denoiser", "train_denoiser": "models.denoise_training", "judge": "quality.qc"}
+_LATER = {
+    "Denoiser": "models.denoiser",
+    "Segmenter": "models.segmenter",
+    "train_denoiser": "models.denoise_training",
+    "train_segmenter": "models.segment_training",
+    "judge": "quality.qc",
+    "judge_labels": "quality.label_qc",
+}
 
-__all__ = ["DenoiseSettings", "Denoiser", "UserError", "__version__", "judge", "train_denoiser"]
+__all__ = ["DenoiseSettings", "SegmentSettings", "UserError", "__version__", *_LATER]
 
 
 def __getattr__(name):

@@ -35,7 +35,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser():
-    parser = _Parser(prog="n2seg", description="Denoise microscopy images and judge the result.")
+    parser = _Parser(prog="n2seg", description="Denoise and segment microscopy images, and judge the result.")
     parser.add_argument("--version", action="version", version=f"n2seg {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -51,15 +51,18 @@ def _parser():
     check = _add(commands, "check", _check, "look at images before training")
     check.add_argument("--images", required=True)
     check.add_argument("--truth", help="clean images of the same names")
+    check.add_argument("--masks", help="masks of the same names")
     check.add_argument("--axes", default="auto", help="what the dimensions mean, for example TYX")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     train = commands.add_parser("train", help="train a model").add_subparsers(required=True, metavar="WORKFLOW")
     denoise = _add(train, "denoise", _train_denoise, "train Noise2Void on noisy images")
     denoise.add_argument("--images", help="folder of noisy images, or one file")
-    denoise.add_argument("--run", help="run folder to create")
-    denoise.add_argument("--config", metavar="FILE", help="YAML file of settings")
-    denoise.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change one setting")
+    _training_arguments(denoise)
+    segment = _add(train, "segment", _train_segment, "train a U-Net on images and masks")
+    segment.add_argument("--images", help="folder of images, or one file")
+    segment.add_argument("--masks", help="folder of masks, ROI sets, or a Supervisely project")
+    _training_arguments(segment)
 
     predict = _add(commands, "predict", _predict, "apply a trained model")
     predict.add_argument("--run", required=True, help="run folder of the model")
@@ -67,12 +70,22 @@ def _parser():
     predict.add_argument("--out", required=True)
     predict.add_argument("--axes", default="auto", help="what the dimensions mean, for example ZYX")
     predict.add_argument("--tile", default="auto", help="side of the tiles in pixels, or auto")
-    predict.add_argument("--dtype", choices=("float32", "input"), help="type of the results; default: as in the run")
+    predict.add_argument(
+        "--dtype", choices=("float32", "input"), help="type of denoised images; default: as in the run"
+    )
+    predict.add_argument("--threshold", type=float, help="of segmentation, in place of the tuned one")
+    predict.add_argument(
+        "--min-size", type=_at_least(0), help="pixels of the smallest object, in place of the tuned one"
+    )
+    predict.add_argument("--outlines", action="store_true", default=None, help="write ImageJ ROI sets of objects too")
 
-    qc = _add(commands, "qc", _qc, "score restored images against the truth")
-    qc.add_argument("--prediction", required=True)
-    qc.add_argument("--truth", required=True)
-    qc.add_argument("--raw", help="the noisy images, to see the gain")
+    qc = _add(commands, "qc", _qc, "score restored images or labels against the truth")
+    judged = qc.add_mutually_exclusive_group(required=True)
+    judged.add_argument("--prediction", help="restored images")
+    judged.add_argument("--labels", help="label images")
+    qc.add_argument("--truth", required=True, help="clean images; for labels: label images, masks, ROI sets ...")
+    qc.add_argument("--raw", help="the images as they were, to see the gain, or to draw labels on")
+    qc.add_argument("--kind", default="auto", help="what labels show: binary, classes, instances; default: auto")
     qc.add_argument("--out", required=True)
 
     notebook = _add(commands, "notebook", _notebook, "run a notebook headless")
@@ -84,6 +97,12 @@ def _parser():
     demo.add_argument("--out", default="n2seg_demo", help="folder for the demo")
     demo.add_argument("--minutes", type=float, default=1.0, help="time to train")
     return parser
+
+
+def _training_arguments(command):
+    command.add_argument("--run", help="run folder to create")
+    command.add_argument("--config", metavar="FILE", help="YAML file of settings")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change one setting")
 
 
 def _add(commands, name, function, help):
@@ -118,7 +137,7 @@ def _sample(options):
 def _check(options):
     from .data.check import ERROR, check_images
 
-    found = check_images(options.images, options.truth, options.axes)
+    found = check_images(options.images, options.truth, options.axes, options.masks)
     if options.json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:
@@ -135,28 +154,38 @@ def _check(options):
 def _train_denoise(options):
     from .settings import DenoiseSettings
 
-    values = DenoiseSettings.load(options.config).to_dict() if options.config else {}
-    values |= {k: v for k, v in (("images", options.images), ("run", options.run)) if v} | parse_pairs(options.set)
-    settings = DenoiseSettings.from_mapping(values).check()
-    for name in ("images", "run"):
-        if not values.get(name):
-            raise UserError(f"Give --{name}, or '{name}' in the settings file")
+    settings = _settings(DenoiseSettings, options, ("images", "run"))
     _quiet()
-    from .data import drive
-    from .data.check import WARNING, check_images
-    from .models.denoise_report import judge_denoiser, write_denoise_report
-    from .models.denoise_training import train_denoiser
-    from .ui.progress import TextWatcher
+    from .workflows import denoise
 
-    for finding in check_images(drive.bring(settings.images), settings.truth, settings.axes).findings:
-        if finding.severity == WARNING:
-            print(f"warning: {finding}", flush=True)
-    denoiser = train_denoiser(settings, TextWatcher())
-    scores = judge_denoiser(denoiser)
-    report = write_denoise_report(denoiser, scores)
+    denoiser, scores, report = denoise(settings)
     if scores:
         _print_scores(scores)
     print(f"The model is in {denoiser.run.path}, the report is {report}")
+
+
+def _train_segment(options):
+    from .settings import SegmentSettings
+
+    settings = _settings(SegmentSettings, options, ("images", "masks", "run"))
+    _quiet()
+    from .workflows import segment
+
+    segmenter, scores, report = segment(settings)
+    print(f"On {len(scores['per_image'])} validation images:")
+    _print_label_scores(scores)
+    print(f"The model is in {segmenter.run.path}, the report is {report}")
+
+
+def _settings(kind, options, needed):
+    """The settings of a training, from the file, the options and the pairs, in this order."""
+    values = kind.load(options.config).to_dict() if options.config else {}
+    values |= {name: getattr(options, name) for name in needed if getattr(options, name)} | parse_pairs(options.set)
+    settings = kind.from_mapping(values).check()
+    for name in needed:
+        if not values.get(name):
+            raise UserError(f"Give --{name}, or '{name}' in the settings file")
+    return settings
 
 
 def _predict(options):
@@ -166,26 +195,32 @@ def _predict(options):
 
     RunFolder(options.run).require()
     _quiet()
-    from .models.denoiser import Denoiser
-    from .ui.progress import bar
+    from .workflows import predict
 
-    denoiser = Denoiser.load(options.run)
-    for words in denoiser.doubts(options.images, options.axes):
-        print(f"warning: {words}", flush=True)
-    update = bar("Denoising")
-    dtype = options.dtype or denoiser.settings.dtype
-    files = denoiser.predict_folder(options.images, options.out, options.tile, update, axes=options.axes, dtype=dtype)
-    update.close(f"{len(files)} images written to {options.out}")
+    chosen = {name: getattr(options, name) for name in ("dtype", "outlines", "threshold", "min_size")}
+    predict(options.run, options.images, options.out, options.tile, options.axes, **chosen)
 
 
 def _qc(options):
-    from .quality.qc import judge
+    if options.labels:
+        from .quality.label_qc import judge_labels
 
-    found = judge(options.prediction, options.truth, options.raw, options.out)
-    _print_scores(found)
+        found = judge_labels(options.labels, options.truth, options.out, kind=options.kind, images=options.raw)
+        _print_label_scores(found)
+    else:
+        from .quality.qc import judge
+
+        found = judge(options.prediction, options.truth, options.raw, options.out)
+        _print_scores(found)
     for name in found["unmatched"]:
         print(f"Not judged, for it has no partner: {name}")
     print(f"Written to {options.out}")
+
+
+def _print_label_scores(found):
+    for name, value in found.items():
+        if isinstance(value, float):
+            print(f"{name:10} {value:.3f}")
 
 
 def _print_scores(found):

@@ -16,10 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from n2seg_utils.about import ADDRESS, INSTALL, TAG, TESTED  # noqa: E402
-from n2seg_utils.settings import DenoiseSettings  # noqa: E402
+from n2seg_utils.settings import DenoiseSettings, SegmentSettings  # noqa: E402
 
 PURPOSES = {
     "1_Noise2Void_denoising": ("Denoise images without clean examples (Noise2Void)", "synthetic nuclei, built in"),
+    "2_UNet_segmentation": (
+        "Segment images, and count what is in them (U-Net)",
+        "synthetic nuclei, built in",
+    ),
 }
 METADATA = {
     "accelerator": "GPU",
@@ -76,11 +80,11 @@ def badge_table():
     return "\n".join(lines)
 
 
-def settings_table():
+def settings_table(cls):
     """One row a setting."""
     lines = ["| setting | default | what it does |", "|---|---|---|"]
-    for name, about in DenoiseSettings.knobs().items():
-        default = getattr(DenoiseSettings(), name)
+    for name, about in cls.knobs().items():
+        default = getattr(cls(), name)
         shown = "from your data" if default is None else f"`{default}`" if default != "" else ""
         unit = f" ({about.unit})" if about.unit else ""
         words = about.help.replace("|", "\\|")
@@ -93,7 +97,12 @@ def generated():
     files = {source.with_suffix(".ipynb"): notebook(source) for source in sources()}
     files[ROOT / "colab_badges.md"] = f"# The notebooks\n\n{badge_table()}\n"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name, table in (("badges", badge_table()), ("settings", settings_table())):
+    tables = {
+        "badges": badge_table(),
+        "settings": settings_table(DenoiseSettings),
+        "segment settings": settings_table(SegmentSettings),
+    }
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
         readme = re.sub(
             f"{begin}.*?{end}", lambda _, t=table, b=begin, e=end: f"{b}\n{t}\n{e}", readme, flags=re.DOTALL

@@ -10,9 +10,8 @@ from scipy.ndimage import binary_dilation
 from scipy.optimize import linear_sum_assignment
 
 from n2seg_utils import UserError
-from n2seg_utils.data.images import open_image
 from n2seg_utils.quality import overlays, plots
-from n2seg_utils.quality.label_qc import judge_labels, recognise
+from n2seg_utils.quality.label_qc import judge_labels
 from n2seg_utils.quality.label_scores import label_scores, match, match_many, object_scores, seg
 from n2seg_utils.quality.overlap import THRESHOLDS, joined, overlap
 from n2seg_utils.quality.pixel_scores import class_scores
@@ -383,23 +382,13 @@ def test_classes_have_scores_each_and_background_stays_out_of_the_means(tmp_path
     assert next(csv.DictReader((tmp_path / "out" / "metrics.csv").open()))["iou_3"] == ""
 
 
-def test_the_kind_of_label_images_is_recognised(tmp_path, real_images):
-    three_classes = np.tile(np.repeat(np.arange(4), 5), (20, 5)).astype("uint8")
-    for name, labels in {"classes": three_classes, "instances": boxes(3), "binary": boxes(3) > 0}.items():
-        write(tmp_path / name, "a.tif", labels.astype("uint8"))
-        assert recognise([open_image(tmp_path / name / "a.tif")]) == name
-    masks = {"dsb2018": "instances", "omnipose_phase": "instances", "em_isbi2012": "binary"}
-    for name, kind in masks.items():
-        assert recognise([open_image(path) for path in sorted((real_images / name / "masks").iterdir())]) == kind
-
-
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (np.full((20, 60), 0.25, "float32"), r"a\.tif is no label image.*0\.25.*threshold"),
+        (np.full((20, 60), 0.25, "float32"), r"a\.tif holds broken numbers such as 0\.25.*threshold"),
         (np.full((20, 60), -1, "int16"), r"a\.tif holds negative numbers, such as -1.*0 for background"),
-        (np.zeros((20, 30), "uint8"), r"a\.tif is one image of 20 x 30.*20 x 60.*belong together"),
-        (np.zeros((2, 20, 60), "uint8"), r"a\.tif is 2 time points of 20 x 60.*one image of 20 x 60"),
+        (np.zeros((20, 30), "uint8"), r"a\.tif is one image of 20 x 60.*20 x 30.*belong together"),
+        (np.zeros((2, 20, 60), "uint8"), r"a\.tif is one image of 20 x 60.*2 time points of 20 x 60"),
         (np.zeros((20, 60), "complex64"), r"a\.tif holds complex64"),
     ],
 )
@@ -425,14 +414,14 @@ def test_labels_stored_as_whole_floats_are_welcome(folders):
 
 def test_names_kinds_and_images_that_do_not_fit_are_named(folders):
     write(folders / "other", "x.tif", boxes(5))
-    with pytest.raises(UserError, match=r"x\.tif.*same names"):
+    with pytest.raises(UserError, match=r"x\.tif.*names of their images"):
         judge_labels(folders / "other", folders / "truth")
     with pytest.raises(UserError, match="no partner of the same name"):
         judge_labels(folders / "prediction", folders / "truth", images=folders / "other")
     write(folders / "images", "2.tif", boxes(7))
     with pytest.raises(UserError, match=r"2\.tif is one image of 20 x 80, uint16, but its labels"):
         judge_labels(folders / "prediction", folders / "truth", folders / "out", images=folders / "images")
-    with pytest.raises(UserError, match=r"'cells'.*instances, classes, binary"):
+    with pytest.raises(UserError, match=r"'cells'.*binary, classes, instances"):
         judge_labels(folders / "prediction", folders / "truth", kind="cells")
     (folders / "truth" / "2.tif").unlink()
     assert judge_labels(folders / "prediction", folders / "truth")["unmatched"] == ["2.tiff"]

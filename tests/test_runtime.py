@@ -312,10 +312,8 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     filled(work, run="mine", **TINY)
     work.train()
     run = drive.HOME / "n2seg" / "mine"
-    assert work.denoiser.run.path == run
-    assert work.denoiser.settings.images == str(on_drive / "images"), (
-        "where the images are, not where they were copied to"
-    )
+    assert work.model.run.path == run
+    assert work.model.settings.images == str(on_drive / "images"), "where the images are, not where they were copied to"
     assert (run / "weights_best.h5").is_file()
 
     work.judge()
@@ -343,7 +341,7 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     filled(work, epochs=1)
     work.train()
-    assert work.denoiser.run.path == drive.HOME / "n2seg" / "mine_2"
+    assert work.model.run.path == drive.HOME / "n2seg" / "mine_2"
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before, "an earlier run is kept"
     assert f"{run} holds an earlier run, and is kept: this one goes to mine_2" in capsys.readouterr().out
 
@@ -385,7 +383,7 @@ def test_images_with_a_fault_are_explained_and_stop_the_cell(tmp_path):
 
 def test_elsewhere_the_results_are_named_instead_of_downloaded(trained, capsys):
     work = Denoising()
-    work.denoiser = trained
+    work.model = trained
     work.download()
     assert str(trained.run.path) in capsys.readouterr().out
 

@@ -33,6 +33,12 @@ class Calibration:
         """How many times as far apart planes are as pixels; 1 if unknown."""
         return self.size["Z"] / self.size["X"] if {"X", "Z"} <= self.size.keys() else 1.0
 
+    def microns(self, axes):
+        """Size of a pixel along some axes, ``"YX"`` for example, in µm; None where that is not known."""
+        if self.unit not in _METRES or not set(axes) <= self.size.keys():
+            return None
+        return tuple(self.size[axis] * _METRES[self.unit] / 1e-6 for axis in axes)
+
 
 def read_calibration(tiff):
     """What an open ``tifffile.TiffFile`` says, as OME or ImageJ metadata or in the tags; empty if it says nothing."""

@@ -6,40 +6,18 @@ import numpy as np
 
 from ..errors import UserError
 from .files import list_images, pair_by_name
+from .findings import ERROR, NOTE, WARNING, Finding
 from .images import open_image
+from .mask_check import check_masks
 from .noise import measure_noise
 
-ERROR, WARNING, NOTE = "error", "warning", "note"
 _SMALLEST = 16
 _TOO_SMALL_TO_SPLIT = 128  # two patches of the usual size
 _FEW_PIXELS = 200_000
 _SATURATED = 0.001
+_NAMED = 3  # files that are named one by one
 _LOOKED_AT = 4_000_000  # pixels
 _SAME_NAMES = "Give them the same names."
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sentence about the data.
-
-    Attributes
-    ----------
-    severity : str
-        "error": must change first. "warning": will work, perhaps not well. "note": good to know.
-    file : str
-        The file it is about; empty if about all.
-    message, remedy : str
-        What is so, and what to do.
-    """
-
-    severity: str
-    file: str
-    message: str
-    remedy: str = ""
-
-    def __str__(self):
-        name = f"{self.file}:" if self.file not in self.message else ""
-        return " ".join(part for part in (name, self.message, self.remedy) if part)
 
 
 @dataclass(frozen=True)
@@ -48,6 +26,7 @@ class Check:
 
     findings: list
     images: list
+    target: object = None  # what masks show
 
     @property
     def ok(self):
@@ -67,13 +46,16 @@ class Check:
         return {"ok": self.ok, "findings": [asdict(f) for f in self.findings], "images": images}
 
 
-def check_images(images, truth=None, axes="auto"):
-    """Look at a folder of images, and at a folder of clean ones if given.
+def check_images(images, truth=None, axes="auto", masks=None, kind="auto"):
+    """Look at a folder of images, and at a folder of clean ones or of masks if given.
 
     Parameters
     ----------
-    images, truth : path
+    images, truth, masks : path
     axes : str
+    kind : str
+        What the masks show, if not "auto": see :func:`~n2seg_utils.data.targets.recognise`. The noise of images with
+        masks is not looked at.
 
     Returns
     -------
@@ -92,10 +74,16 @@ def check_images(images, truth=None, axes="auto"):
             opened.append(image)
         except UserError as error:
             findings.append(Finding(ERROR, file.name, f"{error}."))
+    findings, target = _merged(findings), None
     if opened:
         findings += _together(opened)
+        if masks:
+            more, target = check_masks(opened, masks, kind)
+            findings += more
+        else:
+            findings += _noise(opened)
         findings += _truth(opened, truth, axes) if truth else []
-    return Check(findings, opened)
+    return Check(findings, opened, target)
 
 
 def _pixels(image):
@@ -122,6 +110,21 @@ def _pixels(image):
                 WARNING, name, f"is overexposed: {100 * full:.1f} % of its pixels have the largest value.",
                 "What was cut off there cannot be restored.",
             )  # fmt: skip
+
+
+def _merged(findings):
+    """The findings, with one in place of many that say the same of different files."""
+    same = {}
+    for finding in findings:
+        same.setdefault((finding.severity, finding.remedy, finding.message.split(":")[0]), []).append(finding)
+    merged = []
+    for (severity, remedy, _), alike in same.items():
+        if len(alike) <= _NAMED or severity == ERROR:
+            merged += alike
+            continue
+        names = ", ".join(finding.file for finding in alike[:_NAMED])
+        merged.append(Finding(severity, "", f"{names} and {len(alike) - _NAMED} more: each {alike[0].message}", remedy))
+    return merged
 
 
 def _thinned(image, number):
@@ -161,7 +164,6 @@ def _together(images):
             NOTE, "", f"I read {first.path.name} as {first.describe()}; the file does not say.",
             f"If that is wrong, change the axes (now {first.axes}).",
         )  # fmt: skip
-    yield from _noise(images)
     pixels = sum(i.planes * i.size["Y"] * i.size["X"] for i in images)
     if pixels < _FEW_PIXELS:
         yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")

@@ -1,7 +1,7 @@
 """Masks: what people drew on images, as a number a pixel, whatever file it is kept in."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from .images import ImageFile, open_image, require_finite
 
 # What programs add to the name of an image when they save its masks.
 _ADDED = re.compile(
-    r"(?i)^(roiset|mask|labels?)[ _-]+|[ _-]+(cp[ _-]masks|masks?|labels?|seg|segmentation|rois?|roiset)$"
+    r"(?i)^(roiset|masks?|labels?|seg|segmentation)[ _-]+"
+    r"|[ _-]+(cp[ _-]masks|masks?|labels?|seg|(simple[ _-])?segmentation|rois?|roiset|gt|annotations?)$"
 )
 
 
@@ -31,31 +32,43 @@ class Mask:
         The mask, where it is an image; None for outlines (ROI sets, Supervisely).
     classes : tuple of str
         Names of the classes that outlines may have; without them, each outline is an object of its own.
+    colours : bool
+        Whether values are colours, for some mask beside this one is not grey.
     """
 
     path: Path
     image: ImageFile
     pixels: ImageFile | None = None
     classes: tuple = ()
+    colours: bool = False
 
     def plane(self, number):
         """The values of one plane, (Y, X), int32; colours as 0xRRGGBB."""
         if self.pixels is None:
-            return _outlined(self.path, self.image, self.classes, self.path.stat().st_mtime_ns)[number]
+            place = self.image.planes, self.image.plane_shape[:2], self.image.size["Z"]
+            return _outlined(self.path, *place, self.classes, self.path.stat().st_mtime_ns)[number]
         values = np.asarray(self.pixels.plane(number))
-        if values.shape[-1] > 1:
-            return _packed(values)
+        if self.colours and values.shape[-1] > 1:
+            return _packed(values, self.path)
         values = values[..., 0]
         if values.dtype.kind == "f":
             require_finite(values, self.path)
             if (values != np.rint(values)).any():
                 raise UserError(
                     f"{self.path} holds broken numbers such as {values[values != np.rint(values)][0]:g}, so it is no "
-                    "mask. Save a mask with whole numbers: 0 for background, and one number a class or object"
+                    "mask. Apply a threshold, or save whole numbers: 0 for background, and one for each class or object"
                 )
         if values.dtype.itemsize >= 4 and values.size and not -(2**31) <= values.min() <= values.max() < 2**31:
             raise UserError(f"{self.path} holds numbers too large for a mask. Renumber its objects from 1")
         return values.astype("int32")
+
+    @property
+    def grey(self):
+        """Whether it is no image in colour, or one whose pixels are all grey."""
+        if self.pixels is None or self.pixels.size["C"] == 1:
+            return True
+        planes = (self.pixels.plane(number)[..., :3] for number in range(self.pixels.planes))
+        return all((plane == plane[..., :1]).all() for plane in planes)
 
     def read(self, frame, where):
         """The values of a piece of a :class:`~n2seg_utils.data.images.Frame`, (Y, X) or (Z, Y, X), int32."""
@@ -110,8 +123,11 @@ def open_masks(path, images):
         If no mask belongs to an image, or a mask has another size than its image.
     """
     files = list_masks(path)
-    wanted = {stem(image.path): image for image in images}
-    found, alone = {}, []
+    wanted, found, alone = {}, {}, []
+    for image in images:
+        twin = wanted.setdefault(stem(image.path), image)
+        if twin is not image:
+            raise UserError(f"{twin.path} and {image.path.name} would have the same mask. Rename one of them")
     for name, file in files.items():
         known = next((n for n in _likely(name) if n in wanted), None)
         if known is None:
@@ -125,7 +141,9 @@ def open_masks(path, images):
             f"No mask in {path} has the name of an image, for example {images[0].path.name} "
             f"(the first mask is {next(iter(files.values())).name}). Give masks the names of their images"
         )
-    return [found.get(stem(image.path)) for image in images], alone
+    if not all(mask.grey for mask in found.values()):
+        found = {name: replace(mask, colours=True) for name, mask in found.items()}
+    return [found.get(name) for name in wanted], alone
 
 
 def _by_name(files):
@@ -150,6 +168,11 @@ def _likely(name):
 def _open(file, image, folder):
     suffix = file.suffix.lower()
     if suffix == ".json":
+        if image.planes > 1:
+            raise UserError(
+                f"{file} belongs to a single picture, but {image.path} is {image.describe()}. Save the planes of the "
+                "image as files of their own, called as in the project"
+            )
         return Mask(file, image, classes=tuple(supervisely.class_names(folder)))
     if suffix in imagej_rois.ENDINGS:
         return Mask(file, image)
@@ -168,18 +191,20 @@ def _open(file, image, folder):
 
 # Outlines are filled once, not once a plane; time tells a changed file.
 @lru_cache(maxsize=32)
-def _outlined(path, image, classes, time):
-    height, width, _ = image.plane_shape
+def _outlined(path, planes, shape, depth, classes, time):
     if path.suffix.lower() in imagej_rois.ENDINGS:
-        return imagej_rois.read_rois(path, image.planes, (height, width), image.size["Z"])
-    objects, kinds = supervisely.read_annotation(path, (height, width))
+        return imagej_rois.read_rois(path, planes, shape, depth)
+    objects, kinds = supervisely.read_annotation(path, shape)
     if len(classes) > 1:
         objects = np.array([0, *(1 + classes.index(kind) for kind in kinds)], "int32")[objects]
     return objects[None]
 
 
-def _packed(values):
+def _packed(values, path):
+    if values.dtype != "uint8":
+        raise UserError(
+            f"The colours of {path} are {values.dtype}. Save it as RGB of 8 bit, or as a label image: 0 for "
+            "background, and one number a class or object"
+        )
     colours = values[..., :3].astype("int32")
-    if (colours == colours[..., :1]).all():  # grey, saved in colour
-        return colours[..., 0]
     return colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]

@@ -13,6 +13,11 @@ _FEW = 8  # values that, when all masks have the same, are classes even if each 
 _PIECES = 1.5  # pieces a value, on average, up to which values number objects
 _LOOKED_AT = 60  # planes in which pieces are counted
 _LOSSY = (".jpg", ".jpeg")
+_WHITE = 0xFFFFFF
+
+
+class EmptyMasksError(UserError):
+    """Nothing is drawn in any mask."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,10 @@ class Target:
     def encode(self, values):
         """Values of a mask -> numbers of classes, or of objects; int32, negative where nothing is known."""
         if self.kind == "instances":
-            return _pieces(values != self.values[0]).astype("int32") if self.apart else values
+            if self.apart:
+                drawn = (values >= 0) & (values != self.values[0])
+                return np.where(values < 0, -1, _pieces(drawn)).astype("int32")
+            return _renumbered(values) if values.size and values.max() > MOST_OBJECTS else values
         if self.kind == "binary":
             return np.where(values < 0, -1, values != self.values[0]).astype("int32")
         table = np.array(self.values)
@@ -73,8 +81,9 @@ class Target:
 def recognise(masks, kind="auto"):
     """What some masks mean.
 
-    Two values are one class; numbers that each stand for one piece are objects; a few numbers, each in many pieces or
-    in all of the masks, are classes, as are a few flat colours. Negative numbers say that nothing is known of a pixel.
+    Two values are one class; numbers that each stand for one piece are objects; a few numbers in many pieces are
+    classes, as are those that all masks have, side by side in one piece, and a few flat colours. Negative numbers say
+    that nothing is known of a pixel.
 
     Parameters
     ----------
@@ -95,7 +104,7 @@ def recognise(masks, kind="auto"):
     values = found.all
     objects = [value for value in values if value > 0]
     if not objects:
-        raise UserError(
+        raise EmptyMasksError(
             f"All masks are empty, for example {masks[0].path}: nothing is drawn in them. Annotate some images, or "
             "check that these are the masks"
         )
@@ -105,23 +114,32 @@ def recognise(masks, kind="auto"):
                 f"The mask {mask.path} is a JPEG with {len(there)} grey values: JPEG blurs the edges of masks. "
                 "Save masks as TIFF or PNG"
             )
-    background = min(value for value in values if value >= 0)
-    if len(objects) == (2 if background else 1):
-        return _chosen(kind, found, Target("binary", (background, max(objects)), why="there are two values"))
+    if len(found.known) == 1:
+        raise UserError(
+            f"All masks are {objects[0]} wherever something is known, for example {masks[0].path}: there is no "
+            "background. Save masks with 0 where there are no objects"
+        )
+    if len(found.known) == 2:
+        return _chosen(kind, found, Target("binary", found.known, found.colours, why="there are two values"))
+    if found.outlined and len(masks[0].classes) > 1:
+        return _chosen(kind, found, Target("classes", found.known, why="the outlines have several classes"))
+    if found.outlined:
+        return _chosen(kind, found, Target("instances", why="each outline is one object"))
     few = len(objects) <= _MOST_CLASSES
     if found.colours:
         if not few:
             raise UserError(
-                f"{found.most} has {len(objects)} colours, so it is no mask of a few flat colours. Save masks as "
-                "label images: 0 for background, and one number a class or object"
+                f"The masks, for example {found.most}, have {len(objects)} colours, so they are no masks of a few flat "
+                "colours. Save masks as label images: 0 for background, and one number a class or object"
             )
-        return _chosen(kind, found, Target("classes", _in_order(values), True, why="there are a few flat colours"))
-    if len(objects) <= _FEW and found.same and len(masks) > 1:
-        return _chosen(kind, found, Target("classes", _in_order(values), why="all masks have the same few values"))
+        return _chosen(kind, found, Target("classes", found.known, True, why="there are a few flat colours"))
+    if len(objects) <= _FEW and found.same and found.joined and len(masks) > 1:
+        why = "all masks have the same few values, side by side"
+        return _chosen(kind, found, Target("classes", found.known, why=why))
     if found.pieces <= _PIECES:
         return _chosen(kind, found, Target("instances", why="each number is one piece"))
     if few:
-        return _chosen(kind, found, Target("classes", _in_order(values), why="there are a few values, in many pieces"))
+        return _chosen(kind, found, Target("classes", found.known, why="there are a few values, in many pieces"))
     if kind in ("auto", "classes"):
         raise UserError(
             f"The mask {found.most} holds {found.count} values in many pieces, which are neither "
@@ -136,10 +154,9 @@ def _chosen(kind, found, recognised):
         _require_few_objects(found)
     if kind in ("auto", recognised.kind):
         return recognised
-    background = min(value for value in found.all if value >= 0)
     why = "you said so"
     if kind == "binary":
-        return Target("binary", (background, max(found.all)), found.colours, why=why)
+        return Target("binary", (found.known[0], max(found.known[1:])), found.colours, why=why)
     if kind == "instances":
         if recognised.kind == "binary":
             return Target("instances", recognised.values, apart=True, why=why)
@@ -149,11 +166,7 @@ def _chosen(kind, found, recognised):
             f"The mask {found.most} has {found.count} values, too many for classes. Use the "
             "target instances, or save masks with one number a class"
         )
-    return Target("classes", _in_order(found.all), found.colours, why=why)
-
-
-def _in_order(values):
-    return tuple(int(value) for value in sorted(values) if value >= 0)
+    return Target("classes", found.known, found.colours, why=why)
 
 
 def _require_few_objects(found):
@@ -169,8 +182,9 @@ class _Values:
     """What values there are in masks, and in how many pieces."""
 
     def __init__(self, masks):
-        self.each, pieces, values = [], 0, 0
-        self.colours = any(mask.pixels is not None and mask.pixels.size["C"] > 1 for mask in masks)
+        self.each, self.joined, pieces, values = [], True, 0, 0
+        self.colours = any(mask.colours for mask in masks)
+        self.outlined = all(mask.pixels is None for mask in masks)
         step = max(1, sum(mask.image.planes for mask in masks) // _LOOKED_AT)
         seen = 0
         for mask in masks:
@@ -182,15 +196,30 @@ class _Values:
                 if seen % step == 0:
                     pieces += int(_pieces(plane).max())
                     values += int((here > 0).sum())
+                    self.joined &= (here > 0).sum() < 2 or _pieces(plane > 0).max() == 1
                 seen += 1
             self.each.append(found)
         self.all = set().union(*self.each)
-        self.colours = self.colours and max(self.all) > 255
+        self.known = self._in_order()
         self.pieces = pieces / max(1, values)
-        self.count, number = max((len(found), number) for number, found in enumerate(self.each))
+        self.count, number = max((sum(v > 0 for v in found), number) for number, found in enumerate(self.each))
         self.most = masks[number].path
         kept = {frozenset(value for value in found if value > 0) for found in self.each}
         self.same = len(kept - {frozenset()}) == 1
+
+    def _in_order(self):
+        """All values that are no sign for unknown, background first: the lowest, or the white behind colours."""
+        known = sorted(int(value) for value in self.all if value >= 0)
+        if self.colours and 0 not in known and _WHITE in known:
+            return (_WHITE, *(value for value in known if value != _WHITE))
+        return tuple(known)
+
+
+def _renumbered(values):
+    """Large numbers, which take memory and do not fit in a float, in place of which there are small ones."""
+    numbers, places = np.unique(np.maximum(values, 0), return_inverse=True)
+    places = places.reshape(values.shape) + (numbers[0] > 0)
+    return np.where(values < 0, -1, places).astype("int32")
 
 
 def _pieces(plane):

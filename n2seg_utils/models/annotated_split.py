@@ -36,7 +36,7 @@ def split_annotated(images, annotate, settings):
         if everything <= set().union(*(shown[n] for n in training)):
             break
         # This one shows a class that is missing: exchange it for one that is not needed.
-        spare = next((n for n in training if _needless(n, training + [number], shown)), None)
+        spare = next((n for n in training if _needless(n, [*training, number], shown)), None)
         if shown[number] - set().union(*(shown[n] for n in training)) and spare is not None:
             validating[validating.index(number)] = spare
             training[training.index(spare)] = number
@@ -62,8 +62,14 @@ def _classes_of(annotate, image):
     found = set()
     for frame in image.frames(2):
         values = np.unique(annotate.labels(frame, (slice(None), slice(None))))
-        found.update(values[values > 0].tolist() if annotate.target.kind != "instances" else [1] * (values > 0).any())
+        found.update(_classes(values, annotate.target))
     return found
+
+
+def _classes(values, target):
+    """The classes other than background among numbers that occur; any object is class 1."""
+    there = values[values > 0].tolist()
+    return {1} if there and target.kind == "instances" else set(there)
 
 
 def _needless(number, training, shown):
@@ -79,10 +85,7 @@ def _require_taught(images, parts, annotate, everything=None, shown=None):
         where = slice(y, y + height), slice(x, x + width)
         everything, taught = _classes_of(annotate, image), set()
         for frame in image.frames(2):
-            values = np.unique(annotate.labels(frame, where))
-            taught.update(values[values > 0].tolist())
-        if annotate.target.kind == "instances" and taught:
-            taught = {1}
+            taught.update(_classes(np.unique(annotate.labels(frame, where)), annotate.target))
     else:
         taught = set().union(*(shown[p.image] for p in parts if p.use == "train"))
     missing = sorted(everything - taught)

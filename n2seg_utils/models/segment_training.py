@@ -4,20 +4,19 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from ..data import drive, pixels
 from ..data import normalisation as scaling
-from ..data.images import open_images
-from ..data.labels import open_masks
+from ..data import pixels
 from ..data.targets import recognise
 from ..errors import UserError
 from ..learning import device
-from ..learning.annotated_patches import AnnotatedSampler, Variation
-from ..learning.annotations import UNKNOWN, border_classes_of, normalised_distance
+from ..learning.annotated_patches import AnnotatedSampler
+from ..learning.annotations import UNKNOWN
 from ..learning.networks import unet
 from ..learning.segmentation import SegmentationTraining
 from ..quality.painting import painted
 from ..settings.segment import parse_weights
 from . import training_run, transfer, tuning
+from .annotated_data import Annotator, annotated_images, variation
 from .annotated_split import require_classes, split_annotated
 from .objects import Rule
 from .run_folder import RunFolder
@@ -28,7 +27,6 @@ from .suggestions import patch_shape, pool_z
 _ATTEMPTS = 3
 _VALIDATED = 1_500_000  # pixels, at least, of an epoch's validation, if there are as many
 _TUNED_ON = 6_000_000  # pixels, at most
-_STRENGTH = Variation(45, 1.25, 2.0, 0.1, 1.3, 0.05, 0.5)
 
 
 def train_segmenter(settings, watcher=None, on_tuning=None):
@@ -107,58 +105,6 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
     return segmenter
 
 
-def annotated_images(settings):
-    """The images that have a mask, and their masks.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
-    images = open_images(drive.bring(settings.images), settings.axes)
-    masks, _ = open_masks(drive.bring(settings.masks), images)
-    known = [(image, mask) for image, mask in zip(images, masks) if mask is not None]
-    return [image for image, _ in known], [mask for _, mask in known]
-
-
-class Annotator:
-    """What is known of pieces of frames, as training needs it.
-
-    Parameters
-    ----------
-    images : list of ImageFile
-    masks : list of Mask
-        Of these images.
-    target : Target
-    distance : bool
-        Give distances too, if there are objects.
-    """
-
-    def __init__(self, images, masks, target, distance):
-        self.masks = {image.path: mask for image, mask in zip(images, masks)}
-        self.target, self.distance = target, distance and target.kind == "instances"
-
-    @property
-    def values(self):
-        """How many values a pixel there are: an object or class number, and a distance."""
-        return 1 + self.distance
-
-    def labels(self, frame, where):
-        """Object or class numbers of a piece of a Frame; int32, negative where unknown."""
-        return self.target.encode(self.masks[frame.image.path].read(frame, where))
-
-    def classes(self, labels):
-        """The classes that a network learns from such numbers; int8."""
-        return border_classes_of(labels) if self.target.kind == "instances" else labels.astype("int8")
-
-    def __call__(self, frame, where):
-        labels = self.labels(frame, where)
-        values = [labels.astype("float32")]
-        if self.distance:
-            values.append(normalised_distance(labels))
-        return np.stack(values, axis=-1), self.classes(labels)
-
-
 def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
     """Tune how probabilities become labels on the validation images, and keep that in the run folder."""
     dims, target = segmenter.architecture.dims, segmenter.target
@@ -208,18 +154,9 @@ def _pools(settings, images, parts, normalisation, annotate):
 
 def _training(network, settings, pools, class_weights, annotate):
     shape, common = patch_shape(settings), (settings.batch_size, settings.seed)
-    varied = Variation(
-        rotation=_STRENGTH.rotation * min(1, settings.warp) if settings.augment else 0,
-        zoom=_STRENGTH.zoom**settings.warp,
-        elastic=_STRENGTH.elastic * settings.warp,
-        brightness=_STRENGTH.brightness * settings.recolour,
-        contrast=_STRENGTH.contrast**settings.recolour,
-        noise=_STRENGTH.noise * settings.recolour,
-        blur=min(1, _STRENGTH.blur * settings.recolour),
-    )
     patches = AnnotatedSampler(
-        pools["train"], shape, *common, favoured=settings.favoured, variation=varied, flip=settings.augment,
-        turn=settings.augment,
+        pools["train"], shape, *common, favoured=settings.favoured, variation=variation(settings),
+        flip=settings.augment, turn=settings.augment,
     )  # fmt: skip
     # Validation looks at the images as they are.
     validation = AnnotatedSampler(pools["validate"], shape, *common, favoured=0, flip=False, turn=False, stream=1)

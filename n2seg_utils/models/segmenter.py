@@ -152,14 +152,14 @@ class Segmenter(TrainedModel):
                     labels = np.array(values)[labels]
                 elif labels.max() > MOST_OBJECTS:
                     raise UserError(
-                        f"{image.path} would have {labels.max():,} objects; a label image holds {MOST_OBJECTS:,}. Choose "
-                        "a larger smallest object (min_size), or cut the image into pieces"
+                        f"{image.path} would have {labels.max():,} objects; a label image holds {MOST_OBJECTS:,}. "
+                        "Choose a larger smallest object (min_size), or cut the image into pieces"
                     )
                 write(frame.number, (slice(None),) * frame.dims, labels[..., None])
                 if outlines:
                     kept.append(labels.reshape(-1, *labels.shape[-2:]))
-        if outlines:
-            imagej_rois.write_rois(out.with_suffix(".zip"), np.concatenate(kept), depth=image.size["Z"])
+            if outlines:  # before the label image, which says that all is done
+                imagej_rois.write_rois(out.with_suffix(".zip"), np.concatenate(kept), depth=image.size["Z"])
 
     @property
     def dtype(self):

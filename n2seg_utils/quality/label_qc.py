@@ -1,21 +1,22 @@
 """Quality control of a folder of label images against a folder of true ones."""
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from skimage.measure import label as connected_pieces
 
-from ..data.files import list_images, pair_by_name, require_absent, stem, write_table, write_text
-from ..data.images import open_image
+from ..data.files import is_image_name, list_images, pair_by_name, require_absent, stem, write_table, write_text
+from ..data.images import ImageFile, open_image
+from ..data.labels import Mask, list_masks, open_masks
+from ..data.targets import KINDS, EmptyMasksError, Target, recognise
 from ..errors import UserError
 from . import overlays, plots
 from .overlap import joined, matching, overlap
 from .pixel_scores import PIXEL_SCORES, class_pixels, mean_class_scores
 
-KINDS = ("instances", "classes", "binary")
 OBJECT_SCORES = ("iou", "dice", "f1", "precision", "recall", "ap50", "ap", "seg", "pq")
-_LOOKED_AT = 10  # images, to recognise their kind
 
 
 def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progress=None, figures=3, images=None):
@@ -26,8 +27,10 @@ def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progr
 
     Parameters
     ----------
-    prediction, truth : path
-        Folders or single files.
+    prediction : path
+        Folder of label images, or one.
+    truth : path
+        Their masks, of any kind that :func:`~n2seg_utils.data.labels.open_masks` reads.
     out : path, optional
         Where ``metrics.csv``, ``summary.json``, figures and, of instances, ``objects.csv`` go; nothing is written
         without it.
@@ -35,7 +38,8 @@ def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progr
         Of the truth; "auto" believes the files.
     kind : str
         "instances": every object has a number. "classes": every number is a class of pixels, 0 is background. "binary":
-        0 is background, all else foreground; pixels are scored, objects are not. "auto": see :func:`recognise`.
+        0 is background, all else foreground; pixels are scored, objects are not. "auto": see
+        :func:`~n2seg_utils.data.targets.recognise`.
     on_progress : callable, optional
         ``on_progress(share, name)``.
     figures : int
@@ -58,85 +62,30 @@ def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progr
     UserError
         When nothing matches, or a file differs in size from its partner or is no label image.
     """
-    pairs, alone = _pairs(prediction, truth)
+    pairs, alone = _pairs(prediction, truth, axes)
     if out is not None:
-        pictures = [f"{stem(predicted)}.png" for predicted, _ in pairs]
+        pictures = [f"{stem(pair.image.path)}.png" for pair in pairs]
         require_absent([Path(out) / name for name in ("metrics.csv", "objects.csv", "summary.json", *pictures)])
-    opened = [_opened(predicted, true, axes) for predicted, true in pairs]
-    below = _images_below(pairs, opened, images) if images else [None] * len(pairs)
-    kind = _known_kind(kind, [true for _, true in opened])
+    below = _images_below(pairs, images) if images else [None] * len(pairs)
+    target = _target(pairs, kind)
+    kind = target.kind
+    if kind == "instances" and _one_number(pairs):
+        pairs = [replace(pair, apart=True) for pair in pairs]
     judged = _Instances() if kind == "instances" else _Pixels(kind)
-    for number, (predicted, true) in enumerate(opened):
-        judged.add(predicted.path.name, _frames(predicted, true))
+    for number, pair in enumerate(pairs):
+        judged.add(pair.image.path.name, (pair.labels(number, target) for number in range(pair.frames)))
         if on_progress:
-            on_progress((number + 1) / len(opened), predicted.path.name)
-    summary = judged.summary() | {"kind": kind, "unmatched": [path.name for path in alone]}
+            on_progress((number + 1) / len(pairs), pair.image.path.name)
+    summary = judged.summary() | {"kind": kind, "unmatched": alone}
     if out is not None:
         write_table(Path(out) / "metrics.csv", summary["per_image"])
         if kind == "instances":
             write_table(Path(out) / "objects.csv", judged.objects)
         write_text(Path(out) / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False))
         for number in _worth_seeing([row[judged.ranked_by] for row in summary["per_image"]], figures):
-            predicted, true = opened[number]
-            figure = _figure(predicted, true, below[number], kind, summary["per_image"][number])
-            plots.save(figure, Path(out) / f"{stem(predicted.path)}.png")
+            figure = _figure(pairs[number], below[number], target, summary["per_image"][number])
+            plots.save(figure, Path(out) / pictures[number])
     return summary
-
-
-def recognise(images):
-    """What the numbers in label images mean, from the middle time point of up to ten of them.
-
-    Parameters
-    ----------
-    images : list of ImageFile
-
-    Returns
-    -------
-    str
-        "binary" if one number occurs besides 0; "classes" if a number has more than two unconnected pieces an image on
-        average; else "instances".
-    """
-    values, numbers, pieces = set(), 0, 0
-    for image in (images[i] for i in _spread(len(images), _LOOKED_AT)):
-        frames = image.frames(_dims(image))
-        labels = read_labels(frames[len(frames) // 2])
-        present = np.unique(labels[labels != 0])
-        values.update(present.tolist())
-        numbers += len(present)
-        pieces += connected_pieces(labels, background=0).max()
-    if len(values) == 1:
-        return "binary"
-    return "classes" if pieces > 2 * numbers else "instances"
-
-
-def read_labels(frame):
-    """The whole numbers of a frame of a label image.
-
-    Returns
-    -------
-    ndarray (Y, X) or (Z, Y, X)
-
-    Raises
-    ------
-    UserError
-        If the values are fractions or negative.
-    """
-    labels, path = frame.read()[..., 0], frame.image.path
-    if labels.dtype.kind == "f":
-        whole = np.rint(labels)
-        if (whole != labels).any():
-            example = labels[whole != labels].flat[0]
-            raise UserError(
-                f"{path} is no label image: it holds fractions, such as {example:.4g}. "
-                "Give the folder of label images, whose pixels are whole numbers, or apply a threshold first"
-            )
-        labels = whole.astype("int64")
-    if labels.min() < 0:
-        raise UserError(
-            f"{path} holds negative numbers, such as {labels.min()}, which are no labels. "
-            "Save it with 0 for background and 1, 2, 3 ... for objects, as 16 bit"
-        )
-    return labels
 
 
 class _Instances:
@@ -174,7 +123,7 @@ class _Pixels:
     def add(self, name, frames):
         total = {}
         for frame in frames:
-            _add(total, class_pixels(*((labels != 0 for labels in frame) if self.binary else frame)))
+            _add(total, class_pixels(*frame))
         self.names.append(name)
         self.pixels.append(total)
 
@@ -199,61 +148,57 @@ class _Pixels:
         return row
 
 
-def _pairs(prediction, truth):
-    predictions = list_images(prediction)
-    pairs, alone = pair_by_name(predictions, list_images(truth))
-    if not pairs:
-        raise UserError(
-            f"No label image of {prediction} has a partner of the same name in {truth} "
-            f"(for example {predictions[0].name}). Give the files the same names"
-        )
-    return pairs, alone
+@dataclass(frozen=True)
+class _Pair:
+    """A predicted label image and what is true of it, both as masks of the predicted one."""
 
+    image: ImageFile
+    true: Mask
+    apart: bool = False  # what is predicted has one number for all objects
 
-def _known_kind(kind, truths):
-    if kind == "auto":
-        return recognise(truths)
-    if kind not in KINDS:
-        raise UserError(f"The kind of labels is '{kind}', but can be auto, {', '.join(KINDS)}. Choose one of them")
-    return kind
+    @property
+    def dims(self):
+        return 3 if self.image.size["Z"] > 1 else 2
 
+    @property
+    def frames(self):
+        return self.image.planes if self.dims == 2 else self.image.size["T"]
 
-def _opened(predicted, true, axes):
-    """Both label images of a pair. Dimensions mean what the truth says, or, if only that does, the prediction."""
-    truth, image = open_image(true, axes), open_image(predicted)
-    if len(truth.shape) == len(image.shape) and truth.axes != image.axes:
-        if truth.guessed and not image.guessed:
-            truth = open_image(true, image.axes)
-        else:
-            image = open_image(predicted, truth.axes)
-    if truth.size != image.size:
-        raise UserError(
-            f"{image.path} is {image.describe()} but {truth.path} is {truth.describe()}. "
-            "Label images can only be compared at the same size: check that they belong together"
-        )
-    return _single_channel(image), _single_channel(truth)
-
-
-def _images_below(pairs, opened, folder):
-    """The image to draw under each pair."""
-    found, alone = pair_by_name([predicted for predicted, _ in pairs], list_images(folder))
-    if alone:
-        raise UserError(f"{alone[0]} has no partner of the same name in {folder}. Give the folder of its images")
-    images = []
-    for (_, path), (_, true) in zip(found, opened):
-        image = open_image(path)
-        if len(image.shape) == len(true.shape):
-            image = open_image(path, true.axes)
-        if any(image.size[axis] != true.size[axis] for axis in "TZYX"):
+    def labels(self, number, target):
+        """True and predicted labels of one frame; nothing is known where the truth is unknown."""
+        frame = self.image.frames(self.dims)[number]
+        everything = (slice(None),) * self.dims
+        true = target.encode(self.true.read(frame, everything))
+        values = Mask(self.image.path, self.image, self.image).read(frame, everything)
+        if values.min() < 0:
             raise UserError(
-                f"{path} is {image.describe()}, but its labels {true.path} are {true.describe()}. "
-                "Give the images that were segmented"
+                f"{self.image.path} holds negative numbers, such as {values.min()}, which are no labels. "
+                "Save it with 0 for background and 1, 2, 3 ... for objects, as 16 bit"
             )
-        images.append(image)
-    return images
+        known = true >= 0
+        return true * known, self._meant(values, target) * known
+
+    def _meant(self, values, target):
+        if target.kind == "binary":
+            return (values != 0).astype("int32")
+        if target.kind == "instances":
+            return connected_pieces(values, background=0, connectivity=1) if self.apart else values
+        # Classes are predicted as in the masks or, if these have colours, by their number.
+        return values if target.colours else np.maximum(target.encode(values), 0)
 
 
-def _single_channel(image):
+def _pairs(prediction, truth, axes):
+    images = [_predicted(file, axes) for file in list_images(prediction)]
+    # Where only the truth says what its dimensions mean, it is believed.
+    true = list_masks(truth)
+    images = [_predicted(i.path, _axes_of(true, i)) if i.guessed and axes == "auto" else i for i in images]
+    masks, _ = open_masks(truth, images)
+    pairs = [_Pair(image, mask) for image, mask in zip(images, masks) if mask is not None]
+    return pairs, [image.path.name for image, mask in zip(images, masks) if mask is None]
+
+
+def _predicted(file, axes):
+    image = open_image(file, axes)
     if image.size["C"] > 1:
         raise UserError(
             f"{image.path} has {image.size['C']} channels, but a label image has one. "
@@ -262,25 +207,64 @@ def _single_channel(image):
     return image
 
 
-def _dims(image):
-    return 3 if image.size["Z"] > 1 else 2
+def _axes_of(truth, image):
+    """The axes that the truth of an image states, if it is an image of as many dimensions; else those of the image."""
+    file = truth.get(stem(image.path))
+    if file is not None and is_image_name(file):
+        true = open_image(file)
+        if not true.guessed and len(true.shape) == len(image.shape):
+            return true.axes
+    return image.axes
 
 
-def _frames(predicted, true):
-    """Labels of truth and prediction, frame by frame."""
-    for frames in zip(*(image.frames(_dims(true)) for image in (true, predicted))):
-        yield tuple(read_labels(frame) for frame in frames)
+def _target(pairs, kind):
+    """What the truth shows; ``apart`` is set where the predicted objects have one number."""
+    if kind not in ("auto", *KINDS):
+        raise UserError(f"The kind of labels is '{kind}', but can be auto, {', '.join(KINDS)}. Choose one of them")
+    try:
+        return recognise([pair.true for pair in pairs], kind)
+    except EmptyMasksError:
+        return Target("instances" if kind == "auto" else kind, (0, 1))
 
 
-def _figure(predicted, true, below, kind, row):
-    middle, depth = true.size["T"] // 2, true.size["Z"]
-    truth, prediction = (read_labels(image.frames(_dims(true))[middle]) for image in (true, predicted))
-    plane = below and np.asarray(below.plane(middle * depth + depth // 2)[..., 0], "float32")
-    names = {"instances": {"AP": "ap50", "F1": "f1", "IoU": "iou"}}.get(kind, {"IoU": "iou", "Dice": "dice"})
+def _one_number(pairs):
+    """Whether all that is predicted has one number, so that objects are its pieces."""
+    values = set()
+    for pair in pairs:
+        for number in range(pair.image.planes):
+            values.update(np.unique(pair.image.plane(number)).tolist())
+            if len(values - {0}) > 1:
+                return False
+    return True
+
+
+def _images_below(pairs, folder):
+    """The image to draw under each pair."""
+    found, alone = pair_by_name([pair.image.path for pair in pairs], list_images(folder))
+    if alone:
+        raise UserError(f"{alone[0]} has no partner of the same name in {folder}. Give the folder of its images")
+    images = []
+    for (_, path), pair in zip(found, pairs):
+        image = open_image(path)
+        if len(image.shape) == len(pair.image.shape):
+            image = open_image(path, pair.image.axes)
+        if any(image.size[axis] != pair.image.size[axis] for axis in "TZYX"):
+            raise UserError(
+                f"{path} is {image.describe()}, but its labels {pair.image.path} are {pair.image.describe()}. "
+                "Give the images that were segmented"
+            )
+        images.append(image)
+    return images
+
+
+def _figure(pair, below, target, row):
+    size = pair.image.size
+    middle = size["T"] // 2 if pair.dims == 3 else pair.image.planes // 2
+    truth, prediction = pair.labels(middle, target)
+    plane = below and np.asarray(below.plane(pair.image.planes // 2)[..., 0], "float32")
+    names = {"instances": {"AP": "ap50", "F1": "f1", "IoU": "iou"}}.get(target.kind, {"IoU": "iou", "Dice": "dice"})
     score = "   ".join(f"{name} {row[key]:.2f}" for name, key in names.items())
-    if kind == "binary":
-        truth, prediction = truth != 0, prediction != 0
-    return overlays.truth_and_prediction(plane, truth, prediction, score, classes=kind != "instances")
+    return overlays.truth_and_prediction(plane, truth, prediction, score, classes=target.kind != "instances")
 
 
 def _means(rows, scores):

@@ -16,7 +16,7 @@ def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), s
     Parameters
     ----------
     planes : dict
-        title -> ndarray (Y, X).
+        title -> ndarray (Y, X), or (Y, X, 3) with colours between 0 and 1.
     scores : dict, optional
         title -> a line below the picture.
     reference : str, optional
@@ -31,7 +31,7 @@ def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), s
     matplotlib.figure.Figure
     """
     low, high = np.percentile(planes[reference or next(iter(planes))], percentiles)
-    shape = next(iter(planes.values())).shape
+    shape = next(iter(planes.values())).shape[:2]
     height = size * min(1.5, shape[0] / shape[1]) + (0.7 if scores else 0.4)
     figure = Figure(figsize=(size * len(planes), height), layout="constrained")
     for axis, (title, plane) in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes.items()):
@@ -54,6 +54,25 @@ def loss_curve(history, size=(5.2, 3.0)):
     """
     figure = Figure(figsize=size, layout="constrained")
     _draw_loss(figure.subplots(), history)
+    return figure
+
+
+def threshold_curve(rows, chosen, size=(5.2, 3.0)):
+    """The score against the threshold.
+
+    Parameters
+    ----------
+    rows : list of dict
+        With threshold and score.
+    chosen : float
+        The threshold in use.
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    axis = figure.subplots()
+    axis.plot([row["threshold"] for row in rows], [row["score"] for row in rows], color=_BLUE, marker="o", markersize=4)
+    axis.axvline(chosen, color=_ORANGE, linewidth=1)
+    axis.set(xlabel="threshold", ylabel="score", ylim=(0, 1), xlim=(0, 1))
+    axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 
@@ -84,7 +103,7 @@ def _draw_loss(axis, history):
 
 def thumbnail(plane, side=1024):
     """A plane thinned out to at most about `side` pixels along its sides."""
-    step = max(1, int(np.ceil(max(plane.shape) / side)))
+    step = max(1, int(np.ceil(max(plane.shape[:2]) / side)))
     return plane[::step, ::step]
 
 

@@ -26,7 +26,7 @@ def write_report(path, title, figures=(), scores=None, settings=None, facts=None
     title : str
     figures : sequence of (caption, Figure)
     scores : dict, optional
-        As :func:`~n2seg_utils.quality.qc.judge` returns them.
+        As :func:`~n2seg_utils.quality.qc.judge` or :func:`~n2seg_utils.quality.label_qc.judge_labels` returns them.
     settings : dict, optional
         name -> effective value.
     facts : dict, optional
@@ -37,7 +37,7 @@ def write_report(path, title, figures=(), scores=None, settings=None, facts=None
     parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(note)}</p>" for note in notes)]
     parts += [_figure(caption, figure) for caption, figure in figures]
     if scores:
-        parts += ["<h2>Scores</h2>", _score_table(scores), _per_image_table(scores["per_image"])]
+        parts += ["<h2>Scores</h2>", *_scores(scores)]
     if facts:
         parts += ["<h2>What happened</h2>", _pairs(facts)]
     if settings:
@@ -53,7 +53,41 @@ def _figure(caption, figure):
     return f'<figure><img alt="{words}" src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
 
 
-def _score_table(scores):
+def _scores(scores):
+    """The tables of scores: of restored images against noisy ones, or of labels."""
+    if "ssim" in scores:
+        return [_restored_table(scores), _each_image(scores["per_image"], *_RESTORED)]
+    names = [name for name in _OF_LABELS if name in scores]
+    rows = [("score", "mean over images", "all objects together" if "ap50" in scores else "all pixels together")]
+    for name in names:
+        pooled = scores["pooled"].get(name)
+        rows.append((_OF_LABELS[name], f"{scores[name]:.3f}", "" if pooled is None else f"{pooled:.3f}"))
+    note = (
+        f"<p>Of {len(scores['per_image'])} images; 1 is perfect. Objects count as found when they overlap by an IoU of "
+        "at least 0.5. Where there is nothing to find and nothing was found, the score is 1.</p>"
+    )
+    columns = [name for name in ("true_objects", "predicted_objects", *names) if name in scores["per_image"][0]]
+    return [_table(rows), note, _each_image(scores["per_image"], ["image", *columns], ["image", *columns])]
+
+
+_OF_LABELS = {
+    "ap50": "AP at IoU 0.5: found / (found + missed + false)",
+    "ap": "AP, mean of IoU 0.50 to 0.95",
+    "f1": "F1 of objects",
+    "precision": "precision",
+    "recall": "recall",
+    "seg": "SEG (Cell Tracking Challenge)",
+    "pq": "panoptic quality",
+    "iou": "IoU of pixels",
+    "dice": "Dice of pixels",
+}
+_RESTORED = (
+    ["image", "ssim_raw", "ssim", "nrmse_raw", "nrmse", "psnr_raw", "psnr"],
+    ["image", "SSIM noisy", "denoised", "NRMSE noisy", "denoised", "PSNR noisy", "denoised"],
+)
+
+
+def _restored_table(scores):
     rows = [("", "noisy", "denoised", "change")]
     for name, unit, digits in (("ssim", "", 3), ("nrmse", "", 4), ("psnr", " dB", 2)):
         found = scores[name]
@@ -66,9 +100,7 @@ def _score_table(scores):
     return _table(rows) + note
 
 
-def _per_image_table(rows):
-    names = ["image", "ssim_raw", "ssim", "nrmse_raw", "nrmse", "psnr_raw", "psnr"]
-    heads = ["image", "SSIM noisy", "denoised", "NRMSE noisy", "denoised", "PSNR noisy", "denoised"]
+def _each_image(rows, names, heads):
     body = [[row[n] if n == "image" else "" if row[n] is None else f"{row[n]:.4g}" for n in names] for row in rows]
     return f"<details><summary>Each image</summary>{_table([heads, *body])}</details>"
 

@@ -1,0 +1,92 @@
+"""What is wrong, or unusual, about masks, before anything is trained."""
+
+import numpy as np
+
+from ..errors import UserError
+from .findings import ERROR, NOTE, WARNING, Finding
+from .labels import open_masks
+from .targets import recognise
+
+_FEW = 0.001  # share of the pixels
+_SMALL = 4  # pixels across: smaller objects are hardly more than their border
+_SHOWN = 3
+
+
+def check_masks(images, masks, kind="auto"):
+    """Look at the masks of some images.
+
+    Parameters
+    ----------
+    images : list of ImageFile
+    masks : path
+    kind : str
+        What they show, if not "auto".
+
+    Returns
+    -------
+    findings : list of Finding
+    target : Target or None
+        What they show; None if that is not clear.
+    """
+    try:
+        found, alone = open_masks(masks, images)
+        known = [mask for mask in found if mask is not None]
+        target = recognise(known, kind)
+    except UserError as error:
+        return [Finding(ERROR, "", f"{error}.")], None
+    findings = [Finding(NOTE, "", f"The masks show {target.describe()}: {target.why}.", "If not, say what they show.")]
+    missing = [image.path.name for image, mask in zip(images, found) if mask is None]
+    if missing:
+        findings.append(
+            Finding(WARNING, "", f"{_count(missing, 'image')} without a mask: {_names(missing)}.", "They are left out.")
+        )
+    if alone:
+        names = [path.name for path in alone]
+        words = f"{_count(names, 'mask')} without an image: {_names(names)}."
+        findings.append(Finding(WARNING, "", words, "Give masks the names of their images."))
+    return findings + list(_drawn(known, target)), target
+
+
+def _drawn(masks, target):
+    """Findings about what is drawn."""
+    empty, drawn, pixels, sizes = [], 0, 0, []
+    for mask in masks:
+        here = 0
+        for number in range(mask.image.planes):
+            labels = target.encode(mask.plane(number))
+            here += np.count_nonzero(labels > 0)
+            pixels += np.count_nonzero(labels >= 0)
+            if target.kind == "instances":
+                counts = np.bincount(np.maximum(labels, 0).ravel())[1:]
+                sizes += counts[counts > 0].tolist()
+        drawn += here
+        if not here:
+            empty.append(mask.path.name)
+    if empty:
+        words = f"{_count(empty, 'mask')} with nothing drawn: {_names(empty)}."
+        yield Finding(NOTE, "", words, "The model learns from them that there is nothing in these images.")
+    if drawn < _FEW * pixels:
+        yield Finding(
+            WARNING,
+            "",
+            f"Only {100 * drawn / pixels:.2g} % of the pixels are drawn.",
+            "Annotate more, or crop the images.",
+        )
+    if sizes:
+        across = float(np.sqrt(np.median(sizes)))
+        yield Finding(
+            NOTE, "", f"{len(sizes)} objects are drawn (plane by plane); half of them are larger than {across:.0f} x "
+            f"{across:.0f} pixels.",
+        )  # fmt: skip
+        if across < _SMALL:
+            yield Finding(
+                WARNING, "", "Objects of so few pixels are hardly more than their border.", "Enlarge images and masks."
+            )
+
+
+def _names(names):
+    return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+
+
+def _count(names, what):
+    return f"{len(names)} {what}{'s' if len(names) > 1 else ''}"

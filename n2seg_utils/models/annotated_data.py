@@ -1,0 +1,119 @@
+"""Images with their masks, and patches of both as training sees them."""
+
+import numpy as np
+
+from ..data import drive
+from ..data.images import open_images
+from ..data.labels import open_masks
+from ..learning.annotated_patches import AnnotatedSampler, Variation
+from ..learning.annotations import border_classes_of, normalised_distance
+from ..learning.seeds import StepSeed
+from ..quality.painting import painted
+
+# How much patches vary at strength 1.
+_USUAL = Variation(45, 1.25, 2.0, 0.1, 1.3, 0.05, 0.5)
+
+
+def annotated_images(settings):
+    """The images that have a mask, and their masks.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    images = open_images(drive.bring(settings.images), settings.axes)
+    masks, _ = open_masks(drive.bring(settings.masks), images)
+    known = [(image, mask) for image, mask in zip(images, masks) if mask is not None]
+    return [image for image, _ in known], [mask for _, mask in known]
+
+
+class Annotator:
+    """What is known of pieces of frames, as training needs it.
+
+    Parameters
+    ----------
+    images : list of ImageFile
+    masks : list of Mask
+        Of these images.
+    target : Target
+    distance : bool
+        Give distances too, if there are objects.
+    """
+
+    def __init__(self, images, masks, target, distance):
+        self.masks = {image.path: mask for image, mask in zip(images, masks)}
+        self.target, self.distance = target, distance and target.kind == "instances"
+
+    @property
+    def values(self):
+        """How many values a pixel there are: an object or class number, and a distance."""
+        return 1 + self.distance
+
+    def labels(self, frame, where):
+        """Object or class numbers of a piece of a Frame; int32, negative where unknown."""
+        return self.target.encode(self.masks[frame.image.path].read(frame, where))
+
+    def classes(self, labels):
+        """The classes that a network learns from such numbers; int8."""
+        return border_classes_of(labels) if self.target.kind == "instances" else labels.astype("int8")
+
+    def __call__(self, frame, where):
+        labels = self.labels(frame, where)
+        values = [labels.astype("float32")]
+        if self.distance:
+            values.append(normalised_distance(labels))
+        return np.stack(values, axis=-1), self.classes(labels)
+
+
+def variation(settings):
+    """How patches are varied, as the settings say."""
+    warp, recolour = settings.warp, settings.recolour
+    return Variation(
+        rotation=_USUAL.rotation * min(1, warp) if settings.augment else 0,
+        zoom=_USUAL.zoom**warp,
+        elastic=_USUAL.elastic * warp,
+        brightness=_USUAL.brightness * recolour,
+        contrast=_USUAL.contrast**recolour,
+        noise=_USUAL.noise * recolour,
+        blur=min(1, _USUAL.blur * recolour),
+    )
+
+
+def varied_patches(settings, target, normalisation, count=4):
+    """Some patches of the first images as training sees them, with what is drawn on them.
+
+    Parameters
+    ----------
+    settings : SegmentSettings
+        With all values chosen.
+    target : Target
+    normalisation : Percentiles
+    count : int
+
+    Returns
+    -------
+    dict
+        title -> ndarray (Y, X, 3); in 3D the middle plane of each patch.
+    """
+    images, masks = (some[:count] for some in annotated_images(settings))
+    annotate = Annotator(images, masks, target, False)
+    frames = []
+    for image in images:
+        frame = image.frames(int(settings.dimensions[0]))[0]
+        everything = (slice(None),) * frame.dims
+        frames.append((normalisation.for_image(image).apply(frame.read(*everything)), *annotate(frame, everything)))
+    side = (settings.patch_size,) * 2
+    shape = side if settings.dimensions == "2d" else (settings.patch_depth, *side)
+    sampler = AnnotatedSampler(
+        frames, shape, count, settings.seed, favoured=settings.favoured, variation=variation(settings),
+        flip=settings.augment, turn=settings.augment,
+    )  # fmt: skip
+    patches, known = (np.array(values) for values in sampler.draw(StepSeed(settings.seed, 0)))
+    planes = {}
+    for number, (patch, labels) in enumerate(zip(patches, known)):
+        while patch.ndim > 3:
+            patch, labels = patch[len(patch) // 2], labels[len(labels) // 2]
+        objects = labels[..., 0].astype("int32")
+        planes[f"patch {number + 1}"] = painted(patch[..., 0], objects, target.kind != "instances")
+    return planes

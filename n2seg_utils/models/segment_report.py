@@ -1,0 +1,160 @@
+"""How good is this segmentation? Scores on the validation images, counts, pictures, and the report."""
+
+import csv
+
+import numpy as np
+
+from ..data import drive
+from ..data.files import stem, write_table
+from ..quality import overlays, plots
+from ..quality.label_qc import judge_labels
+from ..quality.measurements import measure
+from ..quality.report import write_report
+from .annotated_data import annotated_images
+
+_SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
+
+
+def judge_segmenter(segmenter, on_progress=None):
+    """Segment the validation images whole and score them against their masks, into the run's ``quality`` folder.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+    on_progress : callable, optional
+        ``on_progress(share, name)``.
+
+    Returns
+    -------
+    dict
+        What :func:`~n2seg_utils.quality.label_qc.judge_labels` returns.
+    """
+    quality = segmenter.run.path / "quality"
+    images = validation_images(segmenter)
+    for number, image in enumerate(images):
+        target = quality / "labels" / f"{stem(image.path)}.tif"
+        if not target.exists():
+            segmenter.predict_file(image, target)
+        if on_progress:
+            on_progress((number + 1) / len(images) / 2, image.path.name)
+    scores = judge_labels(
+        quality / "labels",
+        drive.bring(segmenter.settings.masks),
+        None if (quality / "metrics.csv").exists() else quality,
+        kind=segmenter.target.kind,
+        on_progress=on_progress and (lambda share, name: on_progress(0.5 + share / 2, name)),
+        images=drive.bring(segmenter.settings.images),
+    )
+    segmenter.run.note(metrics={name: value for name, value in scores.items() if isinstance(value, float)})
+    return scores
+
+
+def validation_images(segmenter):
+    """The images (or the one image) of which pixels were kept out of training."""
+    with open(segmenter.run / "split.csv", encoding="utf-8", newline="") as file:
+        names = {row["image"] for row in csv.DictReader(file) if row["use"] == "validate"}
+    return [image for image in annotated_images(segmenter.settings)[0] if image.path.name in names]
+
+
+def example_figure(segmenter, number=0):
+    """What a person drew and what the model finds, over the middle of a validation image.
+
+    Returns
+    -------
+    words : str
+    figure : matplotlib.figure.Figure
+    """
+    images, masks = annotated_images(segmenter.settings)
+    validating = {image.path for image in validation_images(segmenter)}
+    chosen = [(image, mask) for image, mask in zip(images, masks) if image.path in validating]
+    image, mask = chosen[number % len(chosen)]
+    shown, middle = _SHOWN[segmenter.architecture.dims], image.planes // 2
+    window = tuple(_central(size, shown) for size in image.plane_shape[:2])
+    pixels, found = segmenter.predict_crop(image, middle, *window)
+    truth = segmenter.target.encode(mask.plane(middle))[window]
+    figure = overlays.truth_and_prediction(
+        pixels[..., 0], np.maximum(truth, 0), segmenter.find(found), classes=segmenter.target.kind != "instances"
+    )
+    words = image.path.name + (f", plane {middle + 1} of {image.planes}" if image.planes > 1 else "")
+    return words, figure
+
+
+def write_measurements(segmenter, labels, images):
+    """Measure the objects of a folder of results; writes ``objects.csv`` and ``counts.csv`` into it.
+
+    Returns
+    -------
+    list of dict
+        The counts, a row an image.
+    """
+    objects, counts = measure(labels, images, segmenter.target.kind != "instances")
+    write_table(labels / "objects.csv", objects)
+    write_table(labels / "counts.csv", counts)
+    return counts
+
+
+def tuning_curve(segmenter):
+    """The rows of tuning.csv: threshold and score."""
+    with open(segmenter.run / "tuning.csv", encoding="utf-8", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def write_segment_report(segmenter, scores=None):
+    """Write ``report.html`` into the run folder.
+
+    Returns
+    -------
+    Path
+    """
+    run, target = segmenter.run, segmenter.target
+    facts, rule = run.facts(), segmenter.rule
+    figures = []
+    for number in range(min(2, len(validation_images(segmenter)))):
+        words, figure = example_figure(segmenter, number)
+        figures.append((f"{words}: what was drawn, what the model finds, and where both differ.", figure))
+    figures.append(
+        ("The score while training, on patches: the mean Dice of the classes.", plots.loss_curve(run.history()))
+    )
+    figures.append((_about_tuning(target), plots.threshold_curve(tuning_curve(segmenter), rule.threshold)))
+    best = f"{facts.get('best_epoch')} of {facts.get('epochs_done')}"
+    happened = {
+        "started": facts.get("started"),
+        "ended": f"{facts.get('ended')} ({facts.get('status')})",
+        "training": f"{facts.get('training_seconds')} s on {facts.get('device')}, best epoch {best}"
+        + (f"; {facts['minutes']:g} minutes were asked for" if facts.get("minutes") else ""),
+        "images": len(facts["images"]),
+        "masks": f"{target.describe()}: {target.why}",
+        "from probabilities to labels": ", ".join(f"{name} {value:g}" for name, value in vars(rule).items()),
+        **({"started anew": " ".join(facts["restarts"])} if facts.get("restarts") else {}),
+        **({"started from": _about_start(facts["start"])} if facts.get("start") else {}),
+        **facts["versions"],
+    }
+    kept_out = (
+        "The scores are of the one image there is, whole: a strip of it was kept out of training, the rest was trained "
+        "on. "
+        if len(facts["images"]) == 1
+        else "The scores are of the validation images. None of them was trained on, but they chose the best epoch and "
+        "the thresholds, so that new images may score a little less. "
+    )
+    notes = [kept_out + "For a number to publish, score images that were never used (n2seg qc --labels)."]
+    path = run / "report.html"
+    return write_report(
+        path, f"Segmentation: {run.path.name}", figures, scores, segmenter.settings.to_dict(), happened, notes
+    )
+
+
+def _about_tuning(target):
+    score = "average precision (mean of IoU 0.5 and 0.50 to 0.95)" if target.kind == "instances" else "IoU"
+    return f"The {score} on the validation images for other thresholds; the line is the one in use."
+
+
+def _about_start(start):
+    return (
+        f"{start['from']}: {len(start['loaded'])} layers loaded, {len(start['new'])} new, {len(start['frozen'])} frozen"
+    )
+
+
+def _central(size, shown):
+    """The middle of an image, as much as a figure shows."""
+    start = max(0, (size - shown) // 2)
+    return slice(start, min(size, start + shown))

@@ -1,0 +1,206 @@
+"""The steps of notebook 2, one method a cell."""
+
+from html import escape
+
+import numpy as np
+
+from ..data import drive
+from ..data.check import check_images
+from ..quality import plots
+from ..settings import SegmentSettings
+from . import forms, progress
+from .boxes import say, show_figure
+from .label_viewer import browse_labels, explore
+from .workflow import Workflow, fetch, sample, show_findings
+
+_SHOWN = 4  # thumbnails
+_WORDS = {
+    "ap50": "average precision at IoU 0.5",
+    "f1": "F1 of objects",
+    "iou": "IoU of pixels",
+    "dice": "Dice of pixels",
+}
+
+
+class Segmenting(Workflow):
+    """From images and masks to label images and counts; remembers what one cell finds for the next."""
+
+    settings_class = SegmentSettings
+    applied, folder = "Segmenting", "labels"
+
+    def __init__(self):
+        super().__init__()
+        self.masks = self.target = None
+
+    def check_data(self):
+        """Read the form, fetch images and masks, say what they are, and show some, one over the other.
+
+        Raises
+        ------
+        UserError
+            When something must change first.
+        """
+        self.require("form", "section 2")
+        self.forget("images", "masks", "target")
+        wanted = self.form.settings()
+        images, masks = (wanted.images, wanted.masks) if wanted.images else sample(wanted.sample, "masks")
+        found = check_images(fetch(images), None, wanted.axes, fetch(masks), wanted.target)
+        show_findings(found)
+        self.images, self.masks, self.target = images, masks, found.target
+        show_figure(plots.side_by_side(_thumbnails(found, drive.bring(masks)), size=2.6))
+
+    def ask_settings(self):
+        """Show the form for the training, with values suggested from the images."""
+        from ..learning import device
+        from ..models.annotated_data import annotated_images
+        from ..models.segment_suggestions import suggest
+
+        self.require("images", "section 2")
+        settings = self.form.settings().replace(images=self.images, masks=self.masks)
+        images, _ = annotated_images(settings)
+        self.form = forms.ask(SegmentSettings, "training", suggest(settings, images, self.target, device.has_gpu()))
+
+    def show_patches(self):
+        """Show some patches as training sees them: deformed and recoloured, with what is drawn on them."""
+        from ..data.normalisation import fit_percentiles
+        from ..learning import device
+        from ..models.annotated_data import annotated_images, varied_patches
+        from ..models.segment_suggestions import settle
+
+        self.require("images", "section 2")
+        settings = self.form.settings().replace(images=self.images, masks=self.masks)
+        images, _ = annotated_images(settings)
+        settings = settle(settings, images, self.target, device.has_gpu())
+        scaling = fit_percentiles(images, settings.normalisation)
+        show_figure(plots.side_by_side(varied_patches(settings, self.target, scaling), size=2.4))
+
+    def train(self):
+        """Train; the stop button of the notebook ends the training early and keeps the best weights."""
+        from ..models.segment_training import train_segmenter
+
+        self.require("images", "section 2")
+        self.forget("model", "scores", "results")
+        settings = self.run_settings(images=self.images, masks=self.masks)
+        tuning = _Later("Tuning on the validation images")
+        self.model = train_segmenter(settings, progress.watcher(), tuning)
+        tuning.close(_rule_in_words(self.model.stored))
+        start = self.model.run.facts().get("start")
+        if start:
+            say(
+                f"Started from {escape(start['from'])}: {len(start['loaded'])} layers were loaded, {len(start['new'])} "
+                f"are new ({escape(', '.join(start['new']))}), {len(start['frozen'])} were kept as they are."
+            )
+        say(f"The model is in {escape(settings.run)}.")
+
+    def judge(self):
+        """Score the validation images, and show what was drawn and what is found."""
+        from ..models.segment_report import example_figure, judge_segmenter, tuning_curve, validation_images
+
+        self.require("model", "section 4")
+        update = progress.bar("Quality control")
+        self.scores = judge_segmenter(self.model, update)
+        update.close(f"{len(self.scores['per_image'])} validation images judged")
+        say(_scores_in_words(self.scores))
+        for number in range(min(2, len(validation_images(self.model)))):
+            words, figure = example_figure(self.model, number)
+            say(escape(words))
+            show_figure(figure)
+        show_figure(plots.threshold_curve(tuning_curve(self.model), self.model.stored.threshold))
+
+    def explore(self):
+        """Show a viewer in which other thresholds can be tried; nothing is changed by it."""
+        from IPython.display import display
+
+        self.require("model", "section 4")
+        display(explore(self.model, fetch(self.images)))
+
+    def predict(self, images=None):
+        """Segment all images, file by file, into the run folder, and measure the objects.
+
+        Parameters
+        ----------
+        images : path, optional
+            Another folder than the one trained on.
+        """
+        from ..models.segment_report import write_measurements
+
+        self.require("model", "section 4")
+        wanted = self.form.settings()
+        chosen = {name: getattr(wanted, name) for name in ("threshold", "min_size", "orientations")}
+        self.model.settings = self.model.settings.replace(**chosen)
+        if self.model.rule != self.model.stored:
+            say(f"With your own numbers: {_rule_in_words(self.model.rule)}. The tuned ones are kept in the run folder.")
+        source, folder = self.apply(images, chosen | {"outlines": wanted.outlines}, outlines=wanted.outlines)
+        counts = write_measurements(self.model, folder, source)
+        say(_counts_in_words(counts, folder))
+
+    def viewer(self, source, folder):
+        """See :meth:`Workflow.viewer`."""
+        return browse_labels(source, folder, self.model)
+
+    def report(self):
+        """Write the report into the run folder."""
+        from ..models.segment_report import write_segment_report
+
+        self.require("model", "section 4")
+        path = write_segment_report(self.model, self.scores)
+        say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
+
+
+class _Later:
+    """A bar that appears when it is first moved: below the training that comes before."""
+
+    def __init__(self, title):
+        self.title, self.bar = title, None
+
+    def __call__(self, share, words=""):
+        self.bar = self.bar or progress.bar(self.title)
+        self.bar(share, words)
+
+    def close(self, words):
+        if self.bar:
+            self.bar.close(words)
+
+
+def _thumbnails(found, masks):
+    """The middle planes of the first images with masks, what is drawn painted on them."""
+    from ..data.labels import open_masks
+    from ..quality.painting import painted
+
+    planes, opened = {}, open_masks(masks, found.images)[0]
+    for image, mask in zip(found.images, opened):
+        if mask is not None and len(planes) < _SHOWN:
+            middle = image.planes // 2
+            grey = np.asarray(plots.thumbnail(image.plane(middle)[..., 0]), "float32")
+            labels = plots.thumbnail(found.target.encode(mask.plane(middle)))
+            planes[image.path.name] = painted(grey, labels, found.target.kind != "instances")
+    return planes
+
+
+def _rule_in_words(rule):
+    words = [f"threshold {rule.threshold:g}", f"seeds from {rule.seed:g}", f"at least {rule.min_size} pixels"]
+    return ", ".join(words)
+
+
+def _scores_in_words(scores):
+    rows = [
+        f"<tr><td>{words}</td><td style='text-align:right;padding:0 1em'>{scores[name]:.3f}</td></tr>"
+        for name, words in _WORDS.items()
+        if name in scores
+    ]
+    return f"Mean over {len(scores['per_image'])} validation images; 1 is perfect:<table>{''.join(rows)}</table>"
+
+
+def _counts_in_words(counts, folder):
+    total, most = sum(row["objects"] for row in counts), 10
+    rows = [
+        f"<tr><td>{escape(row['image'])}</td><td style='text-align:right;padding:0 1em'>{row['objects']}</td>"
+        f"<td style='text-align:right'>{row['median_pixels']}</td></tr>"
+        for row in counts[:most]
+    ]
+    more = f"<tr><td>and {len(counts) - most} more</td></tr>" if len(counts) > most else ""
+    head = "<tr><th></th><th>objects</th><th>median size (pixels)</th></tr>"
+    return (
+        f"{total} objects. Each is measured in {escape(str(folder / 'objects.csv'))}, each image in "
+        f"counts.csv beside it.<table>{head}{''.join(rows)}{more}</table>"
+    )

@@ -1,0 +1,162 @@
+"""What the steps of all notebooks share: each cell calls one method, and finds what earlier ones left."""
+
+import json
+import shutil
+import tempfile
+from html import escape
+from pathlib import Path
+
+from ..data import drive
+from ..data.files import list_images, write_text
+from ..data.findings import NOTE
+from ..data.public_sets import DESCRIPTIONS, write_public_set
+from ..data.samples import sample_folder
+from ..errors import UserError
+from . import forms, progress, runtime
+from .boxes import say, show_errors_plainly, warn
+
+
+class Workflow:
+    """From images to a folder of results; remembers what one cell finds for the next."""
+
+    settings_class = None
+    applied = "Applying"  # what the model does, as the title of a bar
+    folder = "results"  # of the results, in the run folder
+
+    def __init__(self):
+        show_errors_plainly()
+        self.form = self.images = self.model = self.scores = self.results = None
+
+    def ask_data(self):
+        """Show the form for the images."""
+        self.form = forms.ask(self.settings_class, "data")
+
+    def ask_result(self):
+        """Show the form for the results."""
+        self.require("model", "section 4")
+        self.form = forms.ask(self.settings_class, "result")
+
+    def browse(self):
+        """Show a viewer of images and results."""
+        from IPython.display import display
+
+        self.require("results", "section 6")
+        display(self.viewer(*self.results))
+
+    def viewer(self, source, folder):
+        """The viewer of images and results."""
+        raise NotImplementedError
+
+    def download(self):
+        """In Colab, download the run folder as a zip; elsewhere say where it is."""
+        self.require("model", "section 4")
+        folder = self.model.run.path
+        if runtime.place() != "colab":
+            say(f"Your model, results and report are in {escape(str(folder))}.")
+            return
+        from google.colab import files
+
+        archive = Path(tempfile.mkdtemp()) / folder.name
+        files.download(shutil.make_archive(str(archive), "zip", folder))
+
+    def forget(self, *names):
+        """Forget what earlier cells found, so that a failure never leaves the next cells with something old."""
+        for name in names:
+            setattr(self, name, None)
+
+    def require(self, what, where):
+        """Raise a UserError unless an earlier step has left something."""
+        if getattr(self, what) is None:
+            raise UserError(f"This step needs an earlier one: run the cells of {where} first")
+
+    def run_settings(self, **more):
+        """What was entered, with a run folder that is free; says so if that is another than the one entered."""
+        from ..models.run_folder import RunFolder
+
+        settings = self.form.settings()
+        wanted = Path(settings.run).expanduser()
+        run = RunFolder(wanted if wanted.is_absolute() else runtime.output_root() / wanted)
+        if run.taken():
+            run, taken = run.free_name(), run
+            say(
+                f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{run.path.name}</b>."
+            )
+        self.form.remember()
+        return settings.replace(run=str(run.path), **more)
+
+    def apply(self, images, made_with, **options):
+        """Apply the model to images, file by file, into the run folder; what is there already is kept.
+
+        Parameters
+        ----------
+        images : path or None
+            Another folder than the one trained on.
+        made_with : dict
+            What was chosen for the results: other choices go into another folder.
+        **options
+            For the model's ``predict_folder``.
+
+        Returns
+        -------
+        source, folder : path
+        """
+        source = fetch(images or self.images)
+        folder = _result_folder(self.model.run.path, self.folder, source, made_with)
+        self.results = (source, folder)
+        for words in self.model.doubts(source):
+            warn(escape(words))
+        update = progress.bar(self.applied)
+        files = self.model.predict_folder(source, folder, on_progress=update, keep_existing=True, **options)
+        update.close(f"{len(files)} images are in {folder}")
+        return source, folder
+
+
+def show_findings(found):
+    """Show what a check found; raise a UserError when something must change first."""
+    found.require_ok()
+    for finding in found.findings:
+        (say if finding.severity == NOTE else warn)(escape(str(finding)))
+    first = found.images[0]
+    say(f"{len(found.images)} images; {escape(first.path.name)} is {escape(first.describe())}, axes {first.axes}.")
+
+
+def sample(name, partner):
+    """The folders of the images of a sample and of their partners ("clean", "masks"; "" where there are none), made or
+    downloaded if need be."""
+    folder = Path.cwd() / "n2seg_sample" / name
+    if name in DESCRIPTIONS:
+        if not folder.exists():
+            say(f"Downloading {escape(DESCRIPTIONS[name])} ...")
+            write_public_set(name, folder)
+        say(f"You named no folder, so these are <b>{escape(DESCRIPTIONS[name])}</b>, in {escape(str(folder))}.")
+        return str(folder / "images"), str(folder / partner) if (folder / partner).is_dir() else ""
+    sample_folder(folder, name)
+    say(f"You named no folder, so this is the <b>built-in sample</b>, synthetic {name} in {escape(str(folder))}.")
+    return str(folder / "images"), str(folder / partner)
+
+
+def _result_folder(run, name, source, made_with):
+    """The folder for the results of these very files: the one an earlier call began, else a new one."""
+    files = {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in list_images(source)}
+    made_from = json.dumps({"images": str(source), **made_with, "files": files})
+    number, folder = 1, run / name
+    while folder.exists():
+        note = folder / "made_from.json"
+        if note.exists() and note.read_text(encoding="utf-8") == made_from:
+            return folder
+        number += 1
+        folder = run / f"{name}_{number}"
+    write_text(folder / "made_from.json", made_from)
+    return folder
+
+
+def fetch(path):
+    """The images of a folder on local disk: copied from Drive, with progress, if they are there."""
+    if not path or not drive.on_drive(path):
+        return path
+    if not drive.HOME.exists():
+        runtime.mount_drive()
+    update = progress.bar("Copying from Drive")
+    local = drive.bring(path, update)
+    update.close("your images are on the local disk")
+    return local
