@@ -77,7 +77,7 @@ def _parser():
     predict.add_argument(
         "--min-size", type=_at_least(0), help="pixels of the smallest object, in place of the tuned one"
     )
-    predict.add_argument("--outlines", action="store_true", default=None, help="write ImageJ ROI sets of objects too")
+    predict.add_argument("--outlines", choices=("none", "imagej", "supervisely"), help="write outlines of objects too")
 
     qc = _add(commands, "qc", _qc, "score restored images or labels against the truth")
     judged = qc.add_mutually_exclusive_group(required=True)

@@ -33,7 +33,7 @@ def segment(settings):
     scores : dict
     report : Path
     """
-    from .models.segment_report import judge_segmenter, write_segment_report
+    from .models.segment_report import about_start, judge_segmenter, write_segment_report
     from .models.segment_training import train_segmenter
 
     images, masks = drive.bring(settings.images), drive.bring(settings.masks)
@@ -42,7 +42,10 @@ def segment(settings):
     print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
     tuning = bar("Tuning")
     segmenter = train_segmenter(settings, TextWatcher(), tuning)
-    tuning.close(", ".join(f"{name} {value:g}" for name, value in vars(segmenter.stored).items()))
+    tuning.close(segmenter.stored.describe())
+    start = segmenter.run.facts().get("start")
+    if start:
+        print(about_start(start))
     scores = judge_segmenter(segmenter)
     return segmenter, scores, write_segment_report(segmenter, scores)
 
@@ -79,7 +82,7 @@ def _denoise_folder(run, images, out, tile, axes, dtype):
 def _segment_folder(run, images, out, tile, axes, outlines=None, threshold=None, min_size=None, dtype=None):
     from pathlib import Path
 
-    from .models.segment_report import write_measurements
+    from .models.segment_report import write_measurements, write_supervisely
     from .models.segmenter import Segmenter
 
     segmenter = Segmenter.load(run)
@@ -87,8 +90,10 @@ def _segment_folder(run, images, out, tile, axes, outlines=None, threshold=None,
     segmenter.settings = segmenter.settings.replace(**{n: v for n, v in chosen.items() if v is not None}).check()
     _doubt(segmenter, images, axes)
     update = bar("Segmenting")
-    outlines = segmenter.settings.outlines if outlines is None else outlines
-    files = segmenter.predict_folder(images, out, tile, update, axes=axes, outlines=outlines)
+    outlines = outlines or segmenter.settings.outlines
+    files = segmenter.predict_folder(images, out, tile, update, axes=axes, outlines=outlines == "imagej")
+    if outlines == "supervisely":
+        write_supervisely(segmenter, Path(out), images, axes)
     counts = write_measurements(segmenter, Path(out), images)
     total = sum(row["objects"] for row in counts)
     update.close(f"{len(files)} label images with {total} objects written to {out}")

@@ -8,7 +8,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from n2seg_utils.data.samples import write_sample
-from n2seg_utils.settings import DenoiseSettings
+from n2seg_utils.settings import DenoiseSettings, SegmentSettings
 
 # A network so small that a test trains it in seconds.
 TINY = {"network_width": 8, "network_depth": 1, "minutes": 0, "epochs": 2, "steps_per_epoch": 4, "patch_size": 32}
@@ -46,3 +46,18 @@ def _own_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+
+
+# A network that learns to find nuclei in some seconds.
+SMALL = TINY | {"network_depth": 2, "epochs": 10, "steps_per_epoch": 20, "patch_size": 64, "batch_size": 4}
+
+
+@pytest.fixture(scope="session")
+def segmenter(sample, tmp_path_factory):
+    """A segmenter that was trained for some seconds."""
+    from n2seg_utils.models.segment_training import train_segmenter
+
+    run = tmp_path_factory.mktemp("runs") / "segment"
+    return train_segmenter(
+        SegmentSettings(images=str(sample / "images"), masks=str(sample / "masks"), run=str(run), **SMALL)
+    )

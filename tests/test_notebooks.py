@@ -1,5 +1,6 @@
 """The notebooks are well formed, and "Run all" works: with nothing filled in, with a folder, and with a mistake."""
 
+import csv
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from n2seg_utils.data.images import open_image
 from n2seg_utils.data.samples import make_image
 from n2seg_utils.notebooks import find_notebook, run_notebook
 
-from .conftest import TINY
+from .conftest import SMALL, TINY
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.ipynb"))
@@ -146,6 +147,54 @@ def test_run_all_with_a_folder_of_ones_own(place):
     assert [p.name for p in results] == ["cell 0.tif", "cell 1.tif", "cell 2.tif"]
     assert tifffile.imread(results[0]).dtype == "uint16"
     assert ("Copying from Drive" in shown) == ON_COLAB_ROW
+
+
+@pytest.mark.notebook
+def test_run_all_of_segmentation_with_nothing_filled_in_ends_in_counts_and_a_report(place):
+    executed = run_notebook("2", SMALL | {"epochs": 6}, place / "executed.ipynb", timeout=600)
+    shown = outputs(executed)
+    assert "built-in sample" in shown
+    assert "The masks show objects, each with its own number" in shown
+    assert "Training</b>: finished." in shown
+    assert "Tuning on the validation images</b>: threshold" in shown
+    assert shown.count("image/png") >= 6
+    assert "Traceback" not in shown
+    assert "stderr" not in shown, "no warnings in pink"
+    [report] = place.rglob("report.html")
+    assert report.stat().st_size > 100_000
+    results = report.parent / "labels"
+    assert len(list(results.glob("*.tif"))) == 12
+    counts = list(csv.DictReader((results / "counts.csv").open()))
+    assert sum(int(row["objects"]) for row in counts) == len(list(csv.DictReader((results / "objects.csv").open())))
+    assert f"{sum(int(row['objects']) for row in counts)} objects" in shown
+    assert json.loads((report.parent / "quality" / "summary.json").read_text())["kind"] == "instances"
+
+
+@pytest.mark.notebook
+def test_run_all_of_segmentation_with_volumes_and_masks_of_ones_own(place):
+    folder = place / "drive" / "MyDrive" / "mine" if ON_COLAB_ROW else place / "mine"
+    for kind in ("images", "drawn"):
+        (folder / kind).mkdir(parents=True)
+    for number in range(3):
+        image, _, labels = make_image("nuclei3d", number, shape=(12, 64, 64))
+        about = {"imagej": True, "metadata": {"axes": "ZYX"}}
+        tifffile.imwrite(folder / "images" / f"cell {number}.tif", image, **about)
+        black_and_white = ((labels > 0) * 255).astype("uint8")
+        tifffile.imwrite(folder / "drawn" / f"cell {number}_mask.tif", black_and_white, **about)
+    wanted = TINY | {
+        "images": str(folder / "images"),
+        "masks": str(folder / "drawn"),
+        "patch_depth": 8,
+        "batch_size": 2,
+    }
+    wanted |= {"target": "instances", "method": "distance", "outlines": True}
+    shown = outputs(run_notebook("2", wanted, place / "executed.ipynb", timeout=600))
+    assert "objects, one from another by lying apart" in shown
+    assert "Traceback" not in shown
+    assert "stderr" not in shown
+    results = sorted(place.rglob("labels/cell*.*"))
+    names = ["cell 0.tif", "cell 0.zip", "cell 1.tif", "cell 1.zip", "cell 2.tif", "cell 2.zip"]
+    assert [p.name for p in results if p.parent.parent.name == "segment"] == names
 
 
 @pytest.mark.notebook

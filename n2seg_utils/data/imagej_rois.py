@@ -36,8 +36,7 @@ _STEPS = np.linspace(0, 1, 17)[1:, None]  # a curve is drawn as 16 straight line
 
 # The first number of names such as 0003-0120-0340 is the slice, where the ROI itself does not say (ImageCanvas.java).
 _SLICE_IN_NAME = re.compile(r"(\d{4})-\d{4}-\d{4}|(\d{5})-\d{5}-\d{5}|(\d{6})-\d{6}-\d{6}")
-# Our own names of the slices of one object.
-_OBJECT_IN_NAME = re.compile(r"(.+-(?:t\d+)?)z\d+")
+_OBJECT_IN_NAME = re.compile(r"(.+-(?:t\d+)?)z\d+")  # our own names of the slices of one object
 
 
 def read_rois(path, planes, shape, depth=1):
@@ -104,14 +103,12 @@ def write_rois(path, labels, names=None, depth=1):
     Notes
     -----
     There is one ROI an object and plane, named by the object's number (``0001``), its name (``0001-nucleus``) and the
-    plane if there are several (``0001-z003``, ``0001-t003``, ``0001-t002z003``). Holes and separate pieces make a
-    composite ROI.
+    plane if there are several (``0001-z003``, ``0001-t003``, ``0001-t002z003``). Holes and pieces make it a composite.
     """
     labels = np.asarray(labels)
     labels = labels[np.newaxis] if labels.ndim == 2 else labels
     planes = len(labels)
-    numbers = np.unique(labels)
-    numbers = numbers[numbers > 0]
+    numbers = np.unique(labels[labels > 0])
     if names is not None and len(names) != len(numbers):
         raise ValueError(f"{len(names)} names for {len(numbers)} objects")
     # Numbers may be large and far apart, and find_objects lists all up to the largest.
@@ -124,8 +121,7 @@ def write_rois(path, labels, names=None, depth=1):
                 if mask.any():
                     roi = _area(outlines_of(mask), columns.start, rows.start)
                     roi.name = name + _place(roi, plane, planes, depth)
-                    entry = re.sub(r"[/\\:]", "_", roi.name)
-                    archive.writestr(f"{entry}.roi", roi.tobytes())
+                    archive.writestr(re.sub(r"[/\\:]", "_", roi.name) + ".roi", roi.tobytes())
 
 
 def _load(path):
@@ -165,10 +161,8 @@ def _plane_of(roi, path, planes, depth):
     """The plane a ROI was drawn in: its slice in a plain stack, or its Z and T in a hyperstack."""
     frames = planes // depth
     if roi.z_position > 0 or roi.t_position > 0:
-        z, t = (
-            place if place > 0 else int(size == 1)
-            for place, size in ((roi.z_position, depth), (roi.t_position, frames))
-        )
+        places = (roi.z_position, depth), (roi.t_position, frames)
+        z, t = (place if place > 0 else int(size == 1) for place, size in places)
         bound, beyond, said = z and t, z > depth or t > frames, f"plane {z} of time point {t}"
         plane = (t - 1) * depth + z - 1
     else:
@@ -202,11 +196,9 @@ def _pixels(roi, path, shape):
     with _understood(path):
         outlines = _drawn(roi)
     corners = np.concatenate(outlines)
-    low, high = corners.min(0), corners.max(0)
-    limits = np.array(shape[::-1])
+    low, high, limits = corners.min(0), corners.max(0), np.array(shape[::-1])
     first, last = np.clip(np.floor(low), 0, limits).astype(int), np.clip(np.ceil(high), 0, limits).astype(int)
-    where = slice(first[1], last[1]), slice(first[0], last[0])
-    size = tuple((last - first)[::-1])
+    where, size = (slice(first[1], last[1]), slice(first[0], last[0])), tuple((last - first)[::-1])
     if roi.roitype == ROI_TYPE.OVAL:
         mask = fill_oval(low - first, high - first, size)
     else:
@@ -268,8 +260,7 @@ def _area(outlines, x, y):
         return ImagejRoi(roitype=ROI_TYPE.TRACED, n_coordinates=len(corners), integer_coordinates=relative, **box)
     path = []
     for outline in outlines:
-        kinds = [_MOVE] + [_LINE] * (len(outline) - 1)
-        path += [np.column_stack([kinds, outline]).ravel(), [_CLOSE]]
+        path += [np.column_stack([[_MOVE] + [_LINE] * (len(outline) - 1), outline]).ravel(), [_CLOSE]]
     path = np.concatenate(path).astype("float32")
     return ImagejRoi(roitype=ROI_TYPE.RECT, shape_roi_size=len(path), multi_coordinates=path, **box)
 
@@ -303,8 +294,7 @@ def _one_number_an_object(labels, names, depth):
     first, second = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(len(first), bool), (first, second)), (len(area), len(area)))
     group = connected_components(graph, directed=False)[1]
-    visible = np.flatnonzero(area)
-    visible = visible[visible > 0]
+    visible = np.flatnonzero(area[1:]) + 1
     _, earliest, of_group = np.unique(group[visible], return_index=True, return_inverse=True)
     numbers = np.zeros(len(area), "int32")
     numbers[visible] = np.argsort(np.argsort(earliest))[of_group] + 1

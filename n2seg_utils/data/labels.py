@@ -13,9 +13,9 @@ from .files import is_image_name, list_images, natural_order, stem
 from .images import ImageFile, open_image, require_finite
 
 # What programs add to the name of an image when they save its masks.
-_ADDED = re.compile(
-    r"(?i)^(roiset|masks?|labels?|seg|segmentation)[ _-]+"
-    r"|[ _-]+(cp[ _-]masks|masks?|labels?|seg|(simple[ _-])?segmentation|rois?|roiset|gt|annotations?)$"
+_ADDED = (
+    re.compile(r"(?i)[ _-]+(cp[ _-]masks|masks?|labels?|seg|(simple[ _-])?segmentation|rois?|roiset|gt|annotations?)$"),
+    re.compile(r"(?i)^(roiset|masks?|labels?|seg|segmentation)[ _-]+"),
 )
 
 
@@ -158,11 +158,10 @@ def _by_name(files):
 
 def _likely(name):
     """Names of the image that a mask may belong to, the likeliest first."""
-    yield name
-    shorter = _ADDED.sub("", name)
-    while shorter and shorter != name:
-        yield shorter
-        name, shorter = shorter, _ADDED.sub("", shorter)
+    names = [name]
+    for known in names:  # which grows: additions go one by one, for the image's own name may look like one
+        yield known
+        names += [shorter for added in _ADDED if (shorter := added.sub("", known)) and shorter not in names]
 
 
 def _open(file, image, folder):
@@ -177,7 +176,9 @@ def _open(file, image, folder):
     if suffix in imagej_rois.ENDINGS:
         return Mask(file, image)
     pixels, axes = open_image(file), image.axes.replace("C", "")
-    if pixels.size["C"] == 1 and len(pixels.shape) == len(axes):
+    # Planes that tifffile writes for ImageJ are channels, unless it is told otherwise.
+    alike = pixels.shape == tuple(image.size[axis] for axis in axes)
+    if alike or (pixels.size["C"] == 1 and len(pixels.shape) == len(axes)):
         pixels = open_image(file, axes)  # as its image has them, whatever the mask says
     if pixels.size["C"] not in (1, 3, 4):
         raise UserError(f"The mask {file} has {pixels.size['C']} channels. Save masks with one, or as RGB colours")

@@ -110,8 +110,8 @@ def fit(images, kind, blank=False):
 class Percentiles:
     """Scales the grey values between two percentiles of a whole image to 0 and 1, per channel.
 
-    An image with much less contrast than any that was trained on is empty: stretching its noise would show objects
-    where there are none. It is scaled as the least contrasty one.
+    An image with less contrast than any that was trained on may be empty: stretching its noise would show objects where
+    there are none. It is scaled like the one that had the least.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class Percentiles:
         if self.kind == "dataset":
             return self
         low, high = percentiles(image)
-        high = np.maximum(high, low + np.array(self.least) / 2)
+        high = np.maximum(high, low + np.array(self.least))
         return Percentiles("dataset", tuple(low.tolist()), tuple(high.tolist()), self.least)
 
     def apply(self, pixels):

@@ -20,6 +20,7 @@ from ..errors import UserError
 from .files import natural_order, readable, require_absent, whole_file, whole_folder, write_text
 
 _META = "meta.json"
+_COLOURS = ("#00C8FF", "#E69F00", "#009E73", "#F0E442", "#D55E00", "#CC79A7")
 _DATASET = "dataset"
 _SHOWN = (0.1, 99.9)  # percentiles of an image that are black and white when it is shown for annotating
 
@@ -131,8 +132,8 @@ def write_project(folder, pictures, class_name="object"):
     pictures : iterable of (str, ndarray, ndarray)
         Name without ending (see :func:`plane_name`), image (Y, X) or (Y, X, C) of which three channels at most are
         shown, labels (Y, X) of int with 0 as background.
-    class_name : str
-        The class of all objects.
+    class_name : str or dict
+        The class of all objects, or label -> class.
 
     Raises
     ------
@@ -152,7 +153,11 @@ def write_project(folder, pictures, class_name="object"):
             with whole_file(path) as file:
                 file.write_bytes(imagecodecs.png_encode(_shown(image)))
             write_text(notes / f"{path.name}.json", json.dumps(_annotation(labels, class_name)))
-        classes = [{"title": class_name, "shape": "bitmap", "color": "#00C8FF", "geometry_config": {}}]
+        titles = class_name.values() if isinstance(class_name, dict) else [class_name]
+        classes = [
+            {"title": title, "shape": "bitmap", "color": _COLOURS[number % len(_COLOURS)], "geometry_config": {}}
+            for number, title in enumerate(titles)
+        ]
         write_text(temporary / _META, json.dumps({"classes": classes, "tags": [], "projectType": "images"}))
 
 
@@ -244,9 +249,8 @@ def _annotation(labels, class_name):
     objects = []
     for index, (rows, columns) in enumerate(find_objects(order), 1):
         bitmap = {"data": _encode(order[rows, columns] == index), "origin": [columns.start, rows.start]}
-        objects.append(
-            {"classTitle": class_name, "geometryType": "bitmap", "description": "", "tags": [], "bitmap": bitmap}
-        )
+        title = class_name[int(numbers[index - 1])] if isinstance(class_name, dict) else class_name
+        objects.append({"classTitle": title, "geometryType": "bitmap", "description": "", "tags": [], "bitmap": bitmap})
     size = {"height": labels.shape[0], "width": labels.shape[1]}
     return {"description": "", "tags": [], "size": size, "objects": objects}
 

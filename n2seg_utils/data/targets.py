@@ -10,7 +10,7 @@ KINDS = ("binary", "classes", "instances")
 MOST_OBJECTS = 65_535
 _MOST_CLASSES = 16
 _FEW = 8  # values that, when all masks have the same, are classes even if each is in one piece
-_PIECES = 1.5  # pieces a value, on average, up to which values number objects
+_PIECES = 1.3  # pieces a value, on average, up to which values number objects
 _LOOKED_AT = 60  # planes in which pieces are counted
 _LOSSY = (".jpg", ".jpeg")
 _WHITE = 0xFFFFFF
@@ -55,9 +55,9 @@ class Target:
     def describe(self):
         """The target in words."""
         if self.kind == "binary":
-            return f"one class (background {self._said(0)}, foreground {self._said(1)})"
+            return f"one class (background {self.said(0)}, foreground {self.said(1)})"
         if self.kind == "classes":
-            return f"{len(self.values)} classes ({', '.join(self._said(n) for n in range(len(self.values)))})"
+            return f"{len(self.values)} classes ({', '.join(self.said(n) for n in range(len(self.values)))})"
         return "objects, one from another by lying apart" if self.apart else "objects, each with its own number"
 
     def encode(self, values):
@@ -66,6 +66,8 @@ class Target:
             if self.apart:
                 drawn = (values >= 0) & (values != self.values[0])
                 return np.where(values < 0, -1, _pieces(drawn)).astype("int32")
+            if self.values:  # colours on white
+                values = np.where(values == self.values[0], 0, values)
             return _renumbered(values) if values.size and values.max() > MOST_OBJECTS else values
         if self.kind == "binary":
             return np.where(values < 0, -1, values != self.values[0]).astype("int32")
@@ -74,7 +76,8 @@ class Target:
         found = order[np.searchsorted(table, values, sorter=order).clip(max=len(table) - 1)]
         return np.where(table[found] == values, found, -1).astype("int32")
 
-    def _said(self, number):
+    def said(self, number):
+        """What stands for a class in the masks: its value, or its colour."""
         return f"#{self.values[number]:06x}" if self.colours else str(self.values[number])
 
 
@@ -156,11 +159,11 @@ def _chosen(kind, found, recognised):
         return recognised
     why = "you said so"
     if kind == "binary":
-        return Target("binary", (found.known[0], max(found.known[1:])), found.colours, why=why)
+        return Target("binary", (found.known[0], 255 if found.known[0] == 0 else 0), why=why)
     if kind == "instances":
         if recognised.kind == "binary":
             return Target("instances", recognised.values, apart=True, why=why)
-        return Target("instances", why=why)
+        return Target("instances", found.known[:1] if found.colours else (), why=why)
     if len(found.all) > 256:
         raise UserError(
             f"The mask {found.most} has {found.count} values, too many for classes. Use the "
@@ -194,7 +197,7 @@ class _Values:
                 here = np.unique(plane)
                 found.update(here.tolist())
                 if seen % step == 0:
-                    pieces += int(_pieces(plane).max())
+                    pieces += int(_pieces(np.maximum(plane, 0)).max())
                     values += int((here > 0).sum())
                     self.joined &= (here > 0).sum() < 2 or _pieces(plane > 0).max() == 1
                 seen += 1

@@ -8,8 +8,9 @@ from keras import ops
 
 from .patches import PatchSampler
 
-_PLACES = 8192  # remembered for each class
+_PLACES = 32768  # remembered, of all classes together
 _KNOTS = 5  # of the elastic grid, along each side of a patch
+_LOOSE = 1 / 6  # of the distance between knots: what they may move, so that hardly anything folds
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Variation:
     zoom : float
         1.25 lets things look up to a quarter larger or smaller.
     elastic : float
-        Pixels that the knots of a coarse grid are moved by (standard deviation).
+        Pixels that the knots of a coarse grid are moved by (standard deviation); in small patches less, for else they
+        would fold.
     brightness : float
         Added, in units of the image's range.
     contrast : float
@@ -58,7 +60,8 @@ class AnnotatedSampler(PatchSampler):
         pixel, object or class numbers first. The class of each pixel (...) serves to find rare ones: 0 is background,
         negative unknown.
     favoured : float
-        Share of the patches that are drawn around a pixel of a class other than background, all classes alike.
+        Share of the patches that are drawn around a pixel of a class other than background, all classes that there are
+        alike.
     variation : Variation
         Annotations are warped with their image, by taking the nearest pixel, and otherwise left alone.
     patch_shape, batch_size, seed, flip, turn, stream
@@ -69,7 +72,6 @@ class AnnotatedSampler(PatchSampler):
                  stream=0):  # fmt: skip
         self.channels = frames[0][0].shape[-1]
         self.variation, self.favoured = variation or Variation(), favoured
-        self.kinds = max(1, *(int(classes.max()) for _, _, classes in frames))
         super().__init__(_joined(frames), patch_shape, batch_size, seed, flip, turn, stream)
         self.places = keras.Variable(self._find(frames), trainable=False, name="places", dtype="int32")
 
@@ -95,34 +97,35 @@ class AnnotatedSampler(PatchSampler):
         chosen, corners = super()._choose(seeds)
         if not self.favoured:
             return chosen, corners
-        kinds, count, _ = self.places.shape
-        draw = keras.random.uniform((self.batch_size, 3 + len(self.patch_shape)), seed=seeds)
-        place = ops.cast(draw[:, 1] * kinds, "int32") * count + ops.cast(draw[:, 2] * count, "int32")
-        place = ops.take(ops.reshape(self.places, (kinds * count, -1)), place, axis=0)
+        draw = keras.random.uniform((self.batch_size, 2 + len(self.patch_shape)), seed=seeds)
+        place = ops.take(self.places, ops.cast(draw[:, 1] * _PLACES, "int32"), axis=0)
         here = draw[:, 0] < self.favoured
         chosen = ops.where(here, place[:, 0], chosen)
         around = []
         for axis, (side, size) in enumerate(zip(self._sides(chosen), self.patch_shape)):
-            corner = place[:, 1 + axis] - ops.cast(draw[:, 3 + axis] * size, "int32")
+            corner = place[:, 1 + axis] - ops.cast(draw[:, 2 + axis] * size, "int32")
             around.append(ops.where(here, ops.clip(corner, 0, side - size), corners[axis]))
         return chosen, around
 
     def _find(self, frames):
-        """Places (class, many, image and position along each axis) of pixels of each class, as many of each."""
+        """Places (many, image and position along each axis) of pixels of classes, as many of each class."""
         rng = np.random.default_rng(self.seed)
-        return np.stack([self._places_of(kind, frames, rng) for kind in range(1, 1 + self.kinds)]).astype("int32")
-
-    def _places_of(self, kind, frames, rng):
-        counts = np.array([np.count_nonzero(classes == kind) for _, _, classes in frames])
-        if not counts.any():  # of a rare class, blocks of large images may hold nothing: then go anywhere
+        kinds = sorted({kind for _, _, classes in frames for kind in np.unique(classes).tolist() if kind > 0})
+        if not kinds:  # blocks of large images may hold nothing: then go anywhere
             numbers = rng.integers(len(frames), size=_PLACES)
-            return np.concatenate([numbers[:, None], rng.integers(self._shapes[numbers])], axis=1)
+            return np.concatenate([numbers[:, None], rng.integers(self._shapes[numbers])], axis=1).astype("int32")
+        wishes = np.diff(np.linspace(0, _PLACES, len(kinds) + 1).astype(int))
+        found = [self._places_of(kind, wish, frames, rng) for kind, wish in zip(kinds, wishes)]
+        return np.concatenate(found).astype("int32")
+
+    def _places_of(self, kind, wish, frames, rng):
+        counts = np.array([np.count_nonzero(classes == kind) for _, _, classes in frames])
         found = []
-        for number, wish in enumerate(rng.multinomial(_PLACES, counts / counts.sum())):
-            if wish:
+        for number, part in enumerate(rng.multinomial(wish, counts / counts.sum())):
+            if part:
                 classes = frames[number][2]
-                position = np.unravel_index(rng.choice(np.flatnonzero(classes == kind), wish), classes.shape)
-                found.append(np.stack([np.full(wish, number), *position], axis=1))
+                position = np.unravel_index(rng.choice(np.flatnonzero(classes == kind), part), classes.shape)
+                found.append(np.stack([np.full(part, number), *position], axis=1))
         return np.concatenate(found)
 
     def _warped(self, places, seeds):
@@ -138,7 +141,8 @@ class AnnotatedSampler(PatchSampler):
         moved_y = middle_y + zoom * (ops.cos(angle) * y - ops.sin(angle) * x)
         moved_x = middle_x + zoom * (ops.sin(angle) * y + ops.cos(angle) * x)
         if v.elastic:
-            knots = keras.random.normal((self.batch_size, _KNOTS, _KNOTS, 2), stddev=v.elastic, seed=seeds)
+            far = min(v.elastic, _LOOSE * min(self.patch_shape[-2:]) / _KNOTS)
+            knots = keras.random.normal((self.batch_size, _KNOTS, _KNOTS, 2), stddev=far, seed=seeds)
             shift = ops.image.resize(knots, self.patch_shape[-2:], interpolation="bicubic", data_format="channels_last")
             shift = ops.reshape(shift, (self.batch_size,) + (1,) * (len(axes) - 2) + (*self.patch_shape[-2:], 2))
             moved_y, moved_x = moved_y + shift[..., 0], moved_x + shift[..., 1]

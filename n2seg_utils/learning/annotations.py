@@ -40,7 +40,7 @@ def border_classes_of(objects):
     """:func:`border_classes` of one label image (Y, X) or (Z, Y, X) that is an array; int8."""
     from skimage.segmentation import find_boundaries
 
-    known = np.maximum(objects, 0)
+    known = np.maximum(objects, 0).astype("int32")  # with larger types scikit-image miscounts
     classes = (known > 0).astype("int8")
     classes[find_boundaries(known, mode="outer")] = BORDER
     classes[objects < 0] = UNKNOWN

@@ -13,8 +13,9 @@ from . import device
 VALIDATION_STEPS = 4
 EPOCHS_OF_A_TIMED_RUN = 30
 CALIBRATION_SECONDS = 3.0
-# A score below this, when so much of the training is done, means that the network says background everywhere.
-_NOTHING, _ENOUGH = 0.01, 0.2
+# A score below this, when so much of the training and so many steps are done, means that the network says background
+# everywhere; before, batch normalisation may not even know the images' mean.
+_NOTHING, _ENOUGH, _STEPS, _FEWEST = 0.01, 0.2, 100, 20
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def plan_for_minutes(training, minutes, learning_rate):
     -------
     Plan
     """
-    weights = training.network.get_weights()
+    # Dropout counts its draws in variables that are no weights.
+    before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in training.network.variables]
     training.compile(keras.optimizers.Adam(learning_rate), jit_compile=device.backend() == "jax")
     _run(training, 1)
     _validate(training)
@@ -109,7 +111,8 @@ def plan_for_minutes(training, minutes, learning_rate):
     while sum(watch.seconds) < min(CALIBRATION_SECONDS, minutes * 6):
         _run(training, count, watch)
         count *= 2
-    training.network.set_weights(weights)
+    for variable, value in before:
+        variable.assign(value)
     pace = sum(watch.seconds) / len(watch.seconds)
     available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
     total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
@@ -238,12 +241,14 @@ class _Bookkeeper(keras.callbacks.Callback):
         self._end_early(row["epoch"])
 
     def _end_early(self, epoch):
-        scored = "val_score" in self.outcome.history[-1]
-        if scored and epoch >= _ENOUGH * self.plan.epochs and self.outcome.best_score < _NOTHING:
+        scored, last = "val_score" in self.outcome.history[-1], epoch == self.plan.epochs
+        begun = epoch >= _ENOUGH * self.plan.epochs and self.steps >= _STEPS
+        if scored and (begun or (last and self.steps >= _FEWEST)) and 1 - self.least_cost < _NOTHING:
             self.outcome.stopped = "collapsed"
-        elif epoch - self.outcome.best_epoch >= self.patience and epoch < self.plan.epochs:
+        elif epoch - self.outcome.best_epoch >= self.patience and not last:
             self.outcome.stopped = "settled"
-        self.model.stop_training = self.outcome.stopped != "finished"
+        if self.outcome.stopped != "finished":  # others may have asked for the end too
+            self.model.stop_training = True
 
     def keep(self, cost, network):
         """Remember the weights as the best so far."""

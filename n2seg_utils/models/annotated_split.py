@@ -7,7 +7,7 @@ from ..errors import UserError
 
 
 def split_annotated(images, annotate, settings):
-    """Set images aside for validation, but none that alone shows a class.
+    """Set images aside for validation, but none that alone shows a class, and one at least with something drawn on it.
 
     Parameters
     ----------
@@ -22,26 +22,31 @@ def split_annotated(images, annotate, settings):
     Raises
     ------
     UserError
-        When a class cannot be learned, or nothing is drawn on what trains.
+        When a class cannot be learned, or nothing is drawn on what validates.
     """
     parts = split(images, settings.validation_fraction, settings.seed, settings.patch_size)
     if len(images) == 1:
-        _require_taught(images, parts, annotate)
+        shown = [_classes_of(annotate, images[0], part.region) for part in parts]
+        _require_taught(images, parts, annotate, shown)
         return parts
     shown = [_classes_of(annotate, image) for image in images]
     validating = [part.image for part in parts if part.use == "validate"]
     training = [part.image for part in parts if part.use == "train"]
-    everything = set().union(*shown)
     for number in list(validating):
-        if everything <= set().union(*(shown[n] for n in training)):
-            break
-        # This one shows a class that is missing: exchange it for one that is not needed.
-        spare = next((n for n in training if _needless(n, [*training, number], shown)), None)
-        if shown[number] - set().union(*(shown[n] for n in training)) and spare is not None:
-            validating[validating.index(number)] = spare
-            training[training.index(spare)] = number
+        if not shown[number] <= _together(training, shown):
+            # It shows a class that is missing: exchange it for one that is not needed, or just let it train.
+            spare = _spare(training, [number], shown)
+            if spare is not None:
+                _move(spare, training, validating)
+            if len(validating) > 1:
+                _move(number, validating, training)
+    if not _together(validating, shown):  # where there is nothing, nothing can be judged
+        spare = _spare(training, [], shown, drawn=True)
+        if spare is not None:
+            _move(validating[0], validating, training)
+            _move(spare, training, validating)
     parts = [Part(n, "validate" if n in validating else "train") for n in range(len(images))]
-    _require_taught(images, parts, annotate, everything, shown)
+    _require_taught(images, parts, annotate, shown)
     return parts
 
 
@@ -57,11 +62,12 @@ def require_classes(target, settings):
         )
 
 
-def _classes_of(annotate, image):
-    """The classes other than background that are drawn on an image; of objects, whether there is one."""
+def _classes_of(annotate, image, region=None):
+    """The classes other than background that are drawn on (a region of) an image; of objects, whether there is one."""
+    y, x, height, width = region or (0, 0, *image.plane_shape[:2])
     found = set()
     for frame in image.frames(2):
-        values = np.unique(annotate.labels(frame, (slice(None), slice(None))))
+        values = np.unique(annotate.labels(frame, (slice(y, y + height), slice(x, x + width))))
         found.update(_classes(values, annotate.target))
     return found
 
@@ -72,28 +78,45 @@ def _classes(values, target):
     return {1} if there and target.kind == "instances" else set(there)
 
 
-def _needless(number, training, shown):
-    others = set().union(*(shown[n] for n in training if n != number))
-    return shown[number] <= others
+def _together(numbers, shown):
+    return set().union(*(shown[n] for n in numbers))
 
 
-def _require_taught(images, parts, annotate, everything=None, shown=None):
-    if shown is None:
-        part = next(p for p in parts if p.use == "train")
-        image = images[0]
-        y, x, height, width = part.region or (0, 0, *image.plane_shape[:2])
-        where = slice(y, y + height), slice(x, x + width)
-        everything, taught = _classes_of(annotate, image), set()
-        for frame in image.frames(2):
-            taught.update(_classes(np.unique(annotate.labels(frame, where)), annotate.target))
-    else:
-        taught = set().union(*(shown[p.image] for p in parts if p.use == "train"))
-    missing = sorted(everything - taught)
+def _spare(training, more, shown, drawn=False):
+    """An image of those that train that shows no class alone, if there is one; with something drawn, if asked for."""
+    for number in training:
+        others = [n for n in (*training, *more) if n != number]
+        if shown[number] <= _together(others, shown) and (shown[number] or not drawn):
+            return number
+    return None
+
+
+def _move(number, these, those):
+    these.remove(number)
+    those.append(number)
+
+
+def _require_taught(images, parts, annotate, shown):
+    """Refuse parts that do not teach every class, or leave nothing to judge by; `shown` are the classes of each."""
+    use = {name: [n for n, part in enumerate(parts) if part.use == name] for name in ("train", "validate")}
+    missing = sorted(_together(use["validate"], shown) - _together(use["train"], shown))
     if missing:
         names = annotate.target.names
         what = f"The class '{names[missing[0]]}'" if names else "An object"
-        mask = annotate.masks[images[parts[-1].image].path].path
+        part = parts[next(n for n in use["validate"] if missing[0] in shown[n])]
         raise UserError(
-            f"{what} never occurs in what trains: it is drawn only on what is kept for validation, in {mask.name}. "
-            "Annotate it on more images"
+            f"{what} never occurs in what trains: it is drawn only on what is kept for validation, in "
+            f"{_place(images, part, annotate)}. Annotate it on more images"
         )
+    if not _together(use["validate"], shown):
+        place = _place(images, parts[use["validate"][0]], annotate)
+        raise UserError(f"Nothing is drawn on what is kept for validation, in {place}. Annotate more images")
+
+
+def _place(images, part, annotate):
+    """A part in words: its mask, and where in it."""
+    name = annotate.masks[images[part.image].path].path.name
+    if part.region is None:
+        return name
+    y, x, height, width = part.region
+    return f"{name} (rows {y + 1} to {y + height}, columns {x + 1} to {x + width})"

@@ -9,6 +9,8 @@ from skimage.segmentation import watershed
 
 from ..learning.annotations import BACKGROUND, BORDER, INSIDE
 
+EVERY_HOLE = 2**31
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -30,6 +32,13 @@ class Rule:
     seed: float = 0.7
     min_size: int = 0
     largest_hole: int = 0
+
+    def describe(self):
+        """The rule in words."""
+        holes = {0: "holes are kept", EVERY_HOLE: "all holes are filled"}
+        return f"threshold {self.threshold:g}, seeds from {self.seed:g}, at least {self.min_size} pixels, " + holes.get(
+            self.largest_hole, f"holes of up to {self.largest_hole} pixels are filled"
+        )
 
 
 def find_objects(probabilities, rule, distance=False):
@@ -80,11 +89,8 @@ def find_classes(probabilities, rule):
     found = np.where(1 - probabilities[..., BACKGROUND] > rule.threshold, likeliest, 0).astype("int32")
     if not (rule.min_size or rule.largest_hole):
         return found
+    found[_without_small(label(found, connectivity=1), rule.min_size) == 0] = 0
     for number in range(1, probabilities.shape[-1]):
-        mask = found == number
-        if rule.min_size:
-            kept = _without_small(label(mask, connectivity=1), rule.min_size) > 0
-            found[mask & ~kept] = 0
         found[_filled(found == number, rule.largest_hole) & (found == 0)] = number
     return found
 

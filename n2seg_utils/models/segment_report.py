@@ -4,8 +4,9 @@ import csv
 
 import numpy as np
 
-from ..data import drive
-from ..data.files import stem, write_table
+from ..data import drive, supervisely
+from ..data.files import list_images, stem, write_table
+from ..data.images import open_image
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels
 from ..quality.measurements import measure
@@ -93,8 +94,34 @@ def write_measurements(segmenter, labels, images):
     return counts
 
 
+def write_supervisely(segmenter, labels, images, axes="auto"):
+    """Write images and the objects found in them as a Supervisely project, ``supervisely`` in the folder of results."""
+    project = labels / "supervisely"
+    if project.exists():  # of the same results, written before
+        return
+
+    def pictures():
+        for file in list_images(images):
+            image, found = segmenter.open(file, axes), open_image(labels / f"{stem(file)}.tif")
+            for plane in range(image.planes):
+                name = supervisely.plane_name(stem(file), plane, image.planes, image.size["Z"])
+                yield name, np.asarray(image.plane(plane)), np.asarray(found.plane(plane)[..., 0])
+
+    names = segmenter.target.names
+    supervisely.write_project(project, pictures(), dict(zip(segmenter.values[1:], names[1:])) if names else "object")
+
+
+def about_start(start):
+    """What was loaded of the model that a training started from, in words."""
+    kept = f", {len(start['frozen'])} were kept as they were" if start["frozen"] else ""
+    new = f"{len(start['new'])} are new ({', '.join(start['new'])})" if start["new"] else "none is new"
+    return f"Started from {start['from']}: {len(start['loaded'])} layers were loaded, {new}{kept}."
+
+
 def tuning_curve(segmenter):
-    """The rows of tuning.csv: threshold and score."""
+    """The rows of tuning.csv, threshold and score; none if the tuning was stopped."""
+    if not (segmenter.run / "tuning.csv").is_file():
+        return []
     with open(segmenter.run / "tuning.csv", encoding="utf-8", newline="") as file:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
@@ -115,7 +142,9 @@ def write_segment_report(segmenter, scores=None):
     figures.append(
         ("The score while training, on patches: the mean Dice of the classes.", plots.loss_curve(run.history()))
     )
-    figures.append((_about_tuning(target), plots.threshold_curve(tuning_curve(segmenter), rule.threshold)))
+    curve = tuning_curve(segmenter)
+    if curve:
+        figures.append((_about_tuning(target), plots.threshold_curve(curve, rule.threshold)))
     best = f"{facts.get('best_epoch')} of {facts.get('epochs_done')}"
     happened = {
         "started": facts.get("started"),
@@ -124,9 +153,9 @@ def write_segment_report(segmenter, scores=None):
         + (f"; {facts['minutes']:g} minutes were asked for" if facts.get("minutes") else ""),
         "images": len(facts["images"]),
         "masks": f"{target.describe()}: {target.why}",
-        "from probabilities to labels": ", ".join(f"{name} {value:g}" for name, value in vars(rule).items()),
+        "from probabilities to labels": rule.describe(),
         **({"started anew": " ".join(facts["restarts"])} if facts.get("restarts") else {}),
-        **({"started from": _about_start(facts["start"])} if facts.get("start") else {}),
+        **({"started from": about_start(facts["start"])} if facts.get("start") else {}),
         **facts["versions"],
     }
     kept_out = (
@@ -146,12 +175,6 @@ def write_segment_report(segmenter, scores=None):
 def _about_tuning(target):
     score = "average precision (mean of IoU 0.5 and 0.50 to 0.95)" if target.kind == "instances" else "IoU"
     return f"The {score} on the validation images for other thresholds; the line is the one in use."
-
-
-def _about_start(start):
-    return (
-        f"{start['from']}: {len(start['loaded'])} layers loaded, {len(start['new'])} new, {len(start['frozen'])} frozen"
-    )
 
 
 def _central(size, shown):

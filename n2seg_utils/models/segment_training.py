@@ -1,5 +1,6 @@
 """Segmentation training: from images and masks to a run folder."""
 
+import contextlib
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -72,6 +73,7 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
         "network": asdict(architecture),
         "target": asdict(target),
         "class_weights": class_weights,
+        "rule": asdict(Rule()),
     }
     training_run.begin(run, "segment", settings, images, parts, about)
     segmenter = Segmenter(None, architecture, settings, normalisation, run, target)
@@ -101,7 +103,8 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
             f"{settings.masks} lie on what they mark? Are enough pixels drawn? Look at them over the images"
         )
     training_run.finish(run, network, outcome)
-    tune_segmenter(segmenter, images, parts, annotate, on_tuning)
+    with contextlib.suppress(KeyboardInterrupt):  # whoever stops the tuning keeps the model, with the usual numbers
+        tune_segmenter(segmenter, images, parts, annotate, on_tuning)
     return segmenter
 
 
@@ -111,26 +114,31 @@ def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
     examples, pixels_left = [], _TUNED_ON
     for source in pixels.sources(images, parts, "validate", dims):
         scale = segmenter.normalisation.for_image(source.frames[0].image)
+        where = _within(source)
         for frame in source.frames:
-            truth = annotate.labels(frame, source.where())
+            truth = annotate.labels(frame, where)
             if pixels_left > 0 and (truth != UNKNOWN).any():
-                found = segmenter.predict_probabilities(frame.read(*source.where()), scale)
+                found = segmenter.predict_probabilities(frame.read(*where), scale)
                 examples.append((found, truth))
                 pixels_left -= truth.size
     instances = target.kind == "instances"
     sizes = [size for _, truth in examples for size in _sizes(truth, instances)]
-    tuned = tuning.tune(
-        examples,
-        segmenter.find,
-        tuning.object_score if instances else tuning.pixel_score,
-        Rule(seed=0.7 if segmenter.settings.method == "border" else 0.4),
-        tuning.choices(target.kind, segmenter.settings.method, sizes),
-        on_progress,
-    )
+    score = tuning.object_score if instances else tuning.pixel_score
+    plan = tuning.plan(target.kind, segmenter.settings.method, sizes)
+    tuned = tuning.tune(examples, segmenter.find, score, *plan, on_progress)
     segmenter.stored = tuned.rule
     segmenter.run.write_table("tuning.csv", tuned.curve)
     segmenter.run.note(rule=asdict(tuned.rule), tuning_score=tuned.score, tuned_on=len(examples))
     return tuned
+
+
+def _within(source):
+    """The area of a source or, where that is very large, its middle."""
+    shape = list(source.shape)
+    while np.prod(shape) > _TUNED_ON:
+        longest = int(np.argmax(shape))
+        shape[longest] = max(1, shape[longest] // 2)
+    return source.where([(has - size) // 2 for has, size in zip(source.shape, shape)], shape)
 
 
 def _sizes(truth, instances):

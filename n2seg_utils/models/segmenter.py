@@ -139,7 +139,7 @@ class Segmenter(TrainedModel):
         self.require_fit(image)
         scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
         kept = []
-        values = self._written_values()
+        values = self.values
         with image_writer(out, image, self.dtype, display=(0, max(values[-1], 1)), channels=1) as write:
             for frame in frames:
 
@@ -164,7 +164,7 @@ class Segmenter(TrainedModel):
     @property
     def dtype(self):
         """Type of the label images."""
-        return "uint16" if max(self._written_values()) > 255 else "uint8"
+        return "uint16" if max(self.values) > 255 else "uint8"
 
     def doubts(self, images, axes="auto"):
         """Sentences about images (a folder or a file) that have much less contrast than those of the training."""
@@ -179,7 +179,8 @@ class Segmenter(TrainedModel):
         names = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")
         return [f"{names}: much less contrast than the images this model was trained with. Are these images empty?"]
 
-    def _written_values(self):
+    @property
+    def values(self):
         """What stands for each class in a label image; for objects, the range."""
         if self.target.kind == "instances":
             return (0, MOST_OBJECTS)

@@ -61,7 +61,7 @@ class Start:
                 f"No layer of the model in {self.folder.path} fits this network. Give another model, or leave "
                 "'pretrained' empty"
             )
-        return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": _freeze(network, freeze)}
+        return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": _freeze(network, freeze, loaded)}
 
 
 def open_start(settings, images):
@@ -94,13 +94,14 @@ def open_start(settings, images):
     return Start(folder, file, architecture, folder.workflow == "segment")
 
 
-def _freeze(network, what):
-    """Leave layers out of the training; returns their names."""
+def _freeze(network, what, loaded):
+    """Leave layers that were loaded out of the training; returns their names."""
     if what == "nothing":
         return []
     names = [layer.name for layer in network.layers]
     up = next(i for i, name in enumerate(names) if name.startswith("up_level"))
     layers = network.layers[:up] if what == "encoder" else [x for x in network.layers if x.name != "output"]
-    for layer in layers:
+    frozen = [layer for layer in layers if layer.name in loaded]
+    for layer in frozen:
         layer.trainable = False
-    return [layer.name for layer in layers if layer.weights]
+    return [layer.name for layer in frozen]

@@ -6,13 +6,13 @@ import numpy as np
 
 from ..quality.overlap import overlap
 from ..quality.pixel_scores import class_scores
-from .objects import Rule
+from .objects import EVERY_HOLE, Rule
 
 THRESHOLDS = tuple(round(0.1 * k, 1) for k in range(1, 10))
 SEEDS = {"border": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "distance": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)}
-_EVERY_HOLE = 2**31
 # Objects this much smaller than nearly all that were drawn are not of their kind.
 _SMALL_SHARES = (0.0, 0.25, 0.5)
+_FIRST_SEED = {"border": 0.7, "distance": 0.4}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Tuned:
     curve: list
 
 
-def tune(examples, find, score, start, choices, on_progress=None):
+def tune(examples, find, score, start, choices, margin=0.0, on_progress=None):
     """Find the rule with the highest mean score, one of its numbers after another, twice.
 
     Parameters
@@ -46,6 +46,8 @@ def tune(examples, find, score, start, choices, on_progress=None):
     start : Rule
     choices : dict
         Name of a number -> values to try.
+    margin : float
+        What another value must gain to be preferred: few examples prove little.
     on_progress : callable, optional
         ``on_progress(share, words)``.
 
@@ -67,17 +69,17 @@ def tune(examples, find, score, start, choices, on_progress=None):
         for name, values in choices.items():
             for value in values:
                 rule = replace(best, **{name: value})
-                if mean(rule) > mean(best):
+                if mean(rule) > mean(best) + margin:
                     best = rule
                 done += 1
                 if on_progress:
-                    on_progress(done / total, f"{name} {value:g}")
+                    on_progress(done / total, name.replace("_", " "))
     curve = [{"threshold": t, "score": mean(replace(best, threshold=t))} for t in THRESHOLDS]
     return Tuned(best, mean(best), curve)
 
 
-def choices(kind, method, sizes):
-    """What to try for a kind of target.
+def plan(kind, method, sizes):
+    """Where to begin, what to try, and what a change must gain, for a kind of target.
 
     Parameters
     ----------
@@ -90,15 +92,20 @@ def choices(kind, method, sizes):
 
     Returns
     -------
-    dict
+    start : Rule
+    choices : dict
+    margin : float
     """
-    small = np.percentile(sizes, 1) if len(sizes) else 0
+    sizes = [size for size in sizes if size]  # numbers of objects have gaps
+    small = np.percentile(sizes, 1) if sizes else 0
     found = {"threshold": THRESHOLDS}
     if kind == "instances":
         found = {"seed": SEEDS[method]} | found
     found["min_size"] = tuple(dict.fromkeys(int(share * small) for share in _SMALL_SHARES))
-    found["largest_hole"] = (0, max(1, int(small)), _EVERY_HOLE)
-    return found
+    found["largest_hole"] = (0, max(1, int(small)), EVERY_HOLE)
+    start = Rule(seed=_FIRST_SEED[method], min_size=int(_SMALL_SHARES[1] * small))
+    # Half an object more, or a thousandth of the pixels.
+    return start, found, 0.5 / max(1, len(sizes)) if kind == "instances" else 0.001
 
 
 def object_score(truth, labels):

@@ -71,7 +71,7 @@ def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progr
     kind = target.kind
     if kind == "instances" and _one_number(pairs):
         pairs = [replace(pair, apart=True) for pair in pairs]
-    judged = _Instances() if kind == "instances" else _Pixels(kind)
+    judged = _Instances() if kind == "instances" else _Pixels(target)
     for number, pair in enumerate(pairs):
         judged.add(pair.image.path.name, (pair.labels(number, target) for number in range(pair.frames)))
         if on_progress:
@@ -117,8 +117,9 @@ class _Pixels:
 
     ranked_by = "iou"
 
-    def __init__(self, kind):
-        self.binary, self.names, self.pixels = kind == "binary", [], []
+    def __init__(self, target):
+        self.binary, self.names, self.pixels = target.kind == "binary", [], []
+        self.values = target.said
 
     def add(self, name, frames):
         total = {}
@@ -137,14 +138,14 @@ class _Pixels:
         found = _means(rows, PIXEL_SCORES) | {"pooled": {name: pooled[name] for name in PIXEL_SCORES}}
         if not self.binary:
             per_class = mean_class_scores(together, sorted(together))["per_class"]
-            found["per_class"] = {str(value): scores for value, scores in per_class.items()}
+            found["per_class"] = {self.values(value): scores for value, scores in per_class.items()}
         return found | {"per_image": rows}
 
     def _row(self, name, pixels, classes):
         scores = mean_class_scores(pixels, classes)
         row = {"image": name, **{score: scores[score] for score in PIXEL_SCORES}}
         if not self.binary:
-            row |= {f"iou_{value}": one and one["iou"] for value, one in scores["per_class"].items()}
+            row |= {f"iou_{self.values(value)}": one and one["iou"] for value, one in scores["per_class"].items()}
         return row
 
 

@@ -13,25 +13,28 @@ _BRIGHT = ("intensity_mean", "intensity_max", "intensity_min")
 _LENGTHS = ("equivalent_diameter_area", "perimeter", "axis_major_length", "axis_minor_length")
 
 
-def measure(labels, images=None, classes=False, on_progress=None):
+def measure(labels, images=None, classes=False, on_progress=None, dims=None):
     """Measure the objects of a folder of label images.
 
     Parameters
     ----------
     labels, images : path
-        Folders; images, if given, are what brightness is measured in, paired by name.
+        Folders; images, if given, are what brightness is measured in: those of the same name and size.
     classes : bool
         Whether numbers are classes of pixels: then the connected pieces of each class are objects.
     on_progress : callable, optional
         ``on_progress(share, name)``.
+    dims : int, optional
+        2 where the objects of each plane have numbers of their own, as in the results of a 2D model; default 3 where
+        images have depth.
 
     Returns
     -------
     objects : list of dict
-        A row an object: image, time_point, object (or class and object), place, size and shape (scikit-image's
+        A row an object: image, time_point, plane, object (or class and object), place, size and shape (scikit-image's
         ``regionprops_table``), in pixels and, where the pixel size is known, in µm. Brightness of the first channel.
     counts : list of dict
-        A row an image and time point: how many objects, how large on average, and the share of pixels they cover.
+        A row an image, time point and plane: how many objects, how large on average, the share of pixels they cover.
     """
     files = list_images(labels)
     partners = dict(pair_by_name(files, list_images(images))[0]) if images else {}
@@ -41,17 +44,36 @@ def measure(labels, images=None, classes=False, on_progress=None):
         grey = open_image(partners[file]) if file in partners else None
         if grey is not None and (grey.planes, grey.plane_shape[:2]) != (image.planes, image.plane_shape[:2]):
             grey = None
-        dims = 3 if image.size["Z"] > 1 else 2
-        pairs = zip(image.frames(dims), grey.frames(dims) if grey else [None] * image.planes)
-        for frame, bright in pairs:
+        for frame in image.frames(3 if image.size["Z"] > 1 and dims != 2 else 2):
             values = frame.read()[..., 0].astype("int64")
-            here = {"image": file.name} | ({"time_point": frame.number + 1} if image.size["T"] > 1 else {})
-            found = list(_rows(values, bright and bright.read()[..., 0], image.calibration, classes))
+            here = {"image": file.name} | _place(frame)
+            found = list(_rows(values, grey and _brightness(grey, frame), image.calibration, classes))
             objects += [here | row for row in found]
             counts.append(here | _count(found, values))
         if on_progress:
             on_progress((number + 1) / len(files), file.name)
-    return objects, counts
+    return _table_of(objects), _table_of(counts)
+
+
+def _place(frame):
+    """The time point and plane of a Frame, where there are several."""
+    size = frame.image.size
+    time, plane = divmod(frame.number, size["Z"]) if frame.dims == 2 else (frame.number, None)
+    place = {"time_point": time + 1} if size["T"] > 1 else {}
+    return place | ({"plane": plane + 1} if frame.dims == 2 and size["Z"] > 1 else {})
+
+
+def _brightness(grey, frame):
+    """The first channel of the planes of an ImageFile that a Frame of labels has, whichever axis either calls depth."""
+    depth = frame.shape[0] if frame.dims == 3 else 1
+    planes = [grey.plane(n)[..., 0] for n in range(frame.number * depth, (frame.number + 1) * depth)]
+    return np.stack(planes) if frame.dims == 3 else np.asarray(planes[0])
+
+
+def _table_of(rows):
+    """The rows with the same columns each: where one does not have a value, there is none."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def _rows(values, bright, calibration, classes):
@@ -65,13 +87,19 @@ def _rows(values, bright, calibration, classes):
 
 def _table(values, bright, calibration):
     deep, pixel = values.ndim == 3, calibration.microns("ZYX"[-values.ndim :])
+    # Numbers may be large and far apart, and scikit-image lists all up to the largest.
+    numbers = np.unique(values[values > 0])
+    values = np.where(values > 0, np.searchsorted(numbers, values) + 1, 0)
     wanted = _ALWAYS + (() if deep else _FLAT) + (() if bright is None else _BRIGHT)
     table = regionprops_table(values, bright, properties=wanted)
-    lengths = [name for name in wanted if name in _LENGTHS]
+    square = pixel and np.isclose(*pixel[-2:])
+    if square:  # alike to the last digit, as scikit-image wants it
+        pixel = (*pixel[:-2], pixel[-1], pixel[-1])
+    lengths = [name for name in wanted if name in _LENGTHS and (square or name != "perimeter")]
     microns = regionprops_table(values, properties=("area", *lengths), spacing=pixel) if pixel else {}
     axes = "zyx"[-values.ndim :]
-    for n in range(len(table["label"])):
-        row = {"object": int(table["label"][n]), "pixels": int(table["area"][n])}
+    for n, number in enumerate(numbers.tolist()):
+        row = {"object": number, "pixels": int(table["area"][n])}
         row |= {axis: _short(table[f"centroid-{i}"][n]) for i, axis in enumerate(axes)}
         row |= {f"{axis}_from": int(table[f"bbox-{i}"][n]) for i, axis in enumerate(axes)}
         row |= {f"{axis}_to": int(table[f"bbox-{i + values.ndim}"][n]) - 1 for i, axis in enumerate(axes)}
@@ -89,7 +117,7 @@ def _count(rows, values):
         "objects": len(rows),
         "mean_pixels": _short(np.mean(sizes)) if rows else "",
         "median_pixels": _short(np.median(sizes)) if rows else "",
-        "covered": _short(np.count_nonzero(values) / values.size),
+        "covered": _short(np.count_nonzero(values > 0) / values.size),
     }
 
 

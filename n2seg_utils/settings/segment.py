@@ -91,6 +91,15 @@ class SegmentSettings(TrainingSettings):
         high=100_000,
         unit="epochs",
     )
+    validation_fraction: float = knob(
+        0.15,
+        "Validation share",
+        "Share of the images (of the area, if there is one image) kept out of training, to judge and tune by.",
+        "training",
+        advanced=True,
+        low=0.01,
+        high=0.5,
+    )
     loss: str = knob(
         "both",
         "Loss",
@@ -178,11 +187,12 @@ class SegmentSettings(TrainingSettings):
         high=1_000_000_000,
         unit="pixels",
     )
-    outlines: bool = knob(
-        False,
+    outlines: str = knob(
+        "none",
         "Save outlines too",
-        "Save objects as ImageJ ROI sets as well, to be corrected in Fiji.",
+        "Save objects as ROI sets for Fiji ('imagej') or as a Supervisely project as well, to be corrected there.",
         "result",
+        choices=("none", "imagej", "supervisely"),
     )
     orientations: bool = knob(
         False,

@@ -68,7 +68,7 @@ class Denoising(Workflow):
         """Show noisy, denoised and, if there is one, the truth; with scores."""
         from ..models.denoise_report import example_figures, judge_denoiser
 
-        self.require("denoiser", "section 4")
+        self.require("model", "section 4")
         if self.model.settings.truth:
             update = progress.bar("Quality control")
             self.scores = judge_denoiser(self.model, update)
@@ -87,7 +87,7 @@ class Denoising(Workflow):
 
         from .preview import preview
 
-        self.require("denoiser", "section 4")
+        self.require("model", "section 4")
         display(preview(self.model, fetch(self.images)))
 
     def predict(self, images=None):

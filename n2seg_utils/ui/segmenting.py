@@ -76,6 +76,7 @@ class Segmenting(Workflow):
 
     def train(self):
         """Train; the stop button of the notebook ends the training early and keeps the best weights."""
+        from ..models.segment_report import about_start
         from ..models.segment_training import train_segmenter
 
         self.require("images", "section 2")
@@ -83,13 +84,10 @@ class Segmenting(Workflow):
         settings = self.run_settings(images=self.images, masks=self.masks)
         tuning = _Later("Tuning on the validation images")
         self.model = train_segmenter(settings, progress.watcher(), tuning)
-        tuning.close(_rule_in_words(self.model.stored))
+        tuning.close(self.model.stored.describe())
         start = self.model.run.facts().get("start")
         if start:
-            say(
-                f"Started from {escape(start['from'])}: {len(start['loaded'])} layers were loaded, {len(start['new'])} "
-                f"are new ({escape(', '.join(start['new']))}), {len(start['frozen'])} were kept as they are."
-            )
+            say(escape(about_start(start)))
         say(f"The model is in {escape(settings.run)}.")
 
     def judge(self):
@@ -105,7 +103,9 @@ class Segmenting(Workflow):
             words, figure = example_figure(self.model, number)
             say(escape(words))
             show_figure(figure)
-        show_figure(plots.threshold_curve(tuning_curve(self.model), self.model.stored.threshold))
+        curve = tuning_curve(self.model)
+        if curve:
+            show_figure(plots.threshold_curve(curve, self.model.stored.threshold))
 
     def explore(self):
         """Show a viewer in which other thresholds can be tried; nothing is changed by it."""
@@ -122,15 +122,19 @@ class Segmenting(Workflow):
         images : path, optional
             Another folder than the one trained on.
         """
-        from ..models.segment_report import write_measurements
+        from ..models.segment_report import write_measurements, write_supervisely
 
         self.require("model", "section 4")
         wanted = self.form.settings()
         chosen = {name: getattr(wanted, name) for name in ("threshold", "min_size", "orientations")}
         self.model.settings = self.model.settings.replace(**chosen)
         if self.model.rule != self.model.stored:
-            say(f"With your own numbers: {_rule_in_words(self.model.rule)}. The tuned ones are kept in the run folder.")
-        source, folder = self.apply(images, chosen | {"outlines": wanted.outlines}, outlines=wanted.outlines)
+            say(f"With your own numbers: {self.model.rule.describe()}. The tuned ones are kept in the run folder.")
+        source, folder = self.apply(
+            images, chosen | {"outlines": wanted.outlines}, outlines=wanted.outlines == "imagej"
+        )
+        if wanted.outlines == "supervisely":
+            write_supervisely(self.model, folder, source)
         counts = write_measurements(self.model, folder, source)
         say(_counts_in_words(counts, folder))
 
@@ -175,11 +179,6 @@ def _thumbnails(found, masks):
             labels = plots.thumbnail(found.target.encode(mask.plane(middle)))
             planes[image.path.name] = painted(grey, labels, found.target.kind != "instances")
     return planes
-
-
-def _rule_in_words(rule):
-    words = [f"threshold {rule.threshold:g}", f"seeds from {rule.seed:g}", f"at least {rule.min_size} pixels"]
-    return ", ".join(words)
 
 
 def _scores_in_words(scores):
