@@ -630,6 +630,12 @@ def test_a_training_ends_when_no_score_gets_better_whatever_the_loss(scores, pat
     assert outcome.best_score == max(scores[:epochs])
 
 
+@pytest.mark.parametrize(("plan", "stopped", "epochs"), [((20, 10), "collapsed", 10), ((6, 2), "finished", 6)])
+def test_a_network_is_not_called_collapsed_after_a_few_steps(plan, stopped, epochs):
+    outcome = train(Scripted([0.0] * plan[0]), Plan(*plan, 1e-4))
+    assert (outcome.stopped, len(outcome.history)) == (stopped, epochs)
+
+
 def test_a_network_that_finds_only_background_is_called_collapsed_long_before_the_end():
     model = training(loss="cross_entropy")
     model.class_weights = (1.0, 0.0)  # finding something never pays

@@ -547,7 +547,7 @@ def test_good_masks_are_described_and_nothing_else(tmp_path):
     assert "17 objects are drawn (plane by plane); half of them are larger than 5 x 5 pixels." in str(findings[1])
     check, (finding,) = checked(tmp_path, None, kind="binary")
     assert (check.target.kind, check.target.why) == ("binary", "you said so")
-    assert "one class (background 0, foreground 9)" in finding.message
+    assert "one class (background 0, foreground 255)" in finding.message
 
 
 def test_the_check_names_images_without_masks_masks_without_images_and_empty_ones(tmp_path):

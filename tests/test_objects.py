@@ -486,7 +486,7 @@ OLD = {"care_2d": (2, False), "denoiseg_2d": (4, True), "n2v_2d": (2, True), "n2
 @pytest.mark.parametrize("name", OLD)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_all_layers_of_an_old_network_are_loaded_but_those_of_another_shape(old, name, channels):
-    start = transfer.open_start(settings(old(name)), [])
+    start = transfer.open_start(settings(old(name)))
     depth, batch_norm = OLD[name]
     assert (start.architecture.depth, start.architecture.batch_norm, start.complete) == (depth, batch_norm, False)
     design = start.design(Architecture(channels=channels, outputs=3))
@@ -512,7 +512,7 @@ def test_all_layers_of_an_old_network_are_loaded_but_those_of_another_shape(old,
 @pytest.mark.parametrize("name", ["care_2d", "denoiseg_2d"])
 def test_a_network_that_is_loaded_whole_computes_what_the_old_software_did(old, name):
     folder = old(name)
-    start = transfer.open_start(settings(folder), [])
+    start = transfer.open_start(settings(folder))
     config = json.loads((folder / "config.json").read_text())
     network = unet(replace(start.architecture, outputs=config["n_channel_out"]))
     loaded, new = weights.load_fitting(network, start.file)
@@ -542,7 +542,7 @@ def test_of_another_network_what_fits_is_loaded_and_the_rest_is_told(tmp_path):
 
 @pytest.mark.parametrize("freeze", ["nothing", "encoder", "all_but_last"])
 def test_frozen_layers_do_not_learn_and_the_others_do(old, freeze):
-    start = transfer.open_start(settings(old("care_2d")), [])
+    start = transfer.open_start(settings(old("care_2d")))
     network = unet(start.design(Architecture(channels=1, outputs=3)))
     about = start.put_into(network, freeze)
     before = {layer.name: [np.array(w) for w in layer.get_weights()] for layer in network.layers if layer.weights}
@@ -558,7 +558,7 @@ def test_frozen_layers_do_not_learn_and_the_others_do(old, freeze):
 
 
 def test_a_layer_that_could_not_be_loaded_is_not_frozen(old):
-    start = transfer.open_start(settings(old("n2v2_2d")), [])
+    start = transfer.open_start(settings(old("n2v2_2d")))
     network = unet(start.design(Architecture(channels=3, outputs=2)))
     about = start.put_into(network, "encoder")
     assert "down_level_0_no_0" not in about["frozen"]
@@ -567,15 +567,15 @@ def test_a_layer_that_could_not_be_loaded_is_not_frozen(old):
 
 
 def test_what_is_no_model_to_start_from_is_refused(old, tmp_path):
-    assert transfer.open_start(settings(""), []) is None
+    assert transfer.open_start(settings("")) is None
     with pytest.raises(UserError, match=r"holds a 2d model, but dimensions is 3d: use auto"):
-        transfer.open_start(settings(old("n2v_2d"), dimensions="3d"), [])
+        transfer.open_start(settings(old("n2v_2d"), dimensions="3d"))
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UserError, match="nothing"):
-        transfer.open_start(settings(tmp_path / "nothing"), [])
+        transfer.open_start(settings(tmp_path / "nothing"))
     folder = old("care_2d")
     (folder / "weights_best.h5").write_bytes(b"junk")
-    start = transfer.open_start(settings(folder), [])
+    start = transfer.open_start(settings(folder))
     with pytest.raises(UserError, match=r"weights_best\.h5"):
         start.put_into(unet(start.design(Architecture(outputs=3))), "nothing")
     weights.save(unet(Architecture(depth=1, width=6)), folder / "weights_best.h5")

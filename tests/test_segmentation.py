@@ -481,3 +481,23 @@ def test_whoever_stops_the_tuning_keeps_the_model(tmp_path):
     model = train_segmenter(settings(folder, tmp_path / "run"), on_tuning=stop)
     assert Segmenter.load(model.run.path).stored == model.stored
     assert write_segment_report(model).is_file()
+
+
+def test_a_2d_model_never_numbers_two_objects_of_a_stack_alike(segmenter, sample, tmp_path):
+    """Nothing says that objects of different planes are one."""
+    planes = [tifffile.imread(sample / "images" / f"nuclei_0{n}.tif")[:96, :96] for n in (1, 2, 3)]
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", np.stack(planes), imagej=True, metadata={"axes": "ZYX"})
+    [result] = segmenter.predict_folder(tmp_path / "in", tmp_path / "out", outlines=True)
+    labels = tifffile.imread(result)
+    numbers = [set(np.unique(plane[plane > 0]).tolist()) for plane in labels]
+    assert all(numbers)
+    assert len(set.union(*numbers)) == sum(map(len, numbers)) == labels.max()
+    np.testing.assert_array_equal(read_rois(tmp_path / "out" / "a.zip", 3, (96, 96), 3), labels)
+
+
+def test_masks_of_one_bit_are_read(tmp_path):
+    images, masks = nuclei(3)
+    folder = pairs(tmp_path / "in", images, [mask > 0 for mask in masks])
+    assert tifffile.TiffFile(folder / "masks" / "0.tif").pages[0].bitspersample == 1
+    assert train_segmenter(settings(folder, tmp_path / "run")).target.kind == "binary"

@@ -180,7 +180,7 @@ def require_finite(pixels, path):
         )
 
 
-def open_image(path, axes="auto"):
+def open_image(path, axes="auto", binary=False):
     """Read an image's header.
 
     Parameters
@@ -189,6 +189,8 @@ def open_image(path, axes="auto"):
         TIFF (plain, ImageJ, OME, compressed, BigTIFF), PNG or JPEG.
     axes : str
         What the dimensions mean, for files that do not say or say it wrongly; "auto" believes the file, else guesses.
+    binary : bool
+        Accept pixels of one bit, which masks may have.
 
     Returns
     -------
@@ -206,7 +208,7 @@ def open_image(path, axes="auto"):
         pixels = _read_picture(path)
         shape, dtype, calibration = pixels.shape, pixels.dtype, Calibration()
         stated = "YXC" if pixels.ndim == 3 else "YX"
-    if dtype.kind not in _KINDS or 0 in shape:
+    if (dtype.kind not in _KINDS and not (binary and dtype.kind == "b")) or 0 in shape:
         raise UserError(f"{path} holds {dtype} values of shape {shape}, which are no image. Save it as 8, 16 or 32 bit")
     if axes.lower() == "auto":
         axes, guessed = axis_rules.normalise(stated, shape, path)

@@ -175,11 +175,11 @@ def _open(file, image, folder):
         return Mask(file, image, classes=tuple(supervisely.class_names(folder)))
     if suffix in imagej_rois.ENDINGS:
         return Mask(file, image)
-    pixels, axes = open_image(file), image.axes.replace("C", "")
+    pixels, axes = open_image(file, binary=True), image.axes.replace("C", "")
     # Planes that tifffile writes for ImageJ are channels, unless it is told otherwise.
     alike = pixels.shape == tuple(image.size[axis] for axis in axes)
     if alike or (pixels.size["C"] == 1 and len(pixels.shape) == len(axes)):
-        pixels = open_image(file, axes)  # as its image has them, whatever the mask says
+        pixels = open_image(file, axes, binary=True)  # as its image has them, whatever the mask says
     if pixels.size["C"] not in (1, 3, 4):
         raise UserError(f"The mask {file} has {pixels.size['C']} channels. Save masks with one, or as RGB colours")
     if (pixels.planes, pixels.plane_shape[:2]) != (image.planes, image.plane_shape[:2]):

@@ -55,8 +55,8 @@ class Annotator:
         return self.target.encode(self.masks[frame.image.path].read(frame, where))
 
     def classes(self, labels):
-        """The classes that a network learns from such numbers; int8."""
-        return border_classes_of(labels) if self.target.kind == "instances" else labels.astype("int8")
+        """The classes that a network learns from such numbers."""
+        return border_classes_of(labels) if self.target.kind == "instances" else labels.astype("int16")
 
     def __call__(self, frame, where):
         labels = self.labels(frame, where)

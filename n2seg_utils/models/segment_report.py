@@ -45,6 +45,7 @@ def judge_segmenter(segmenter, on_progress=None):
         kind=segmenter.target.kind,
         on_progress=on_progress and (lambda share, name: on_progress(0.5 + share / 2, name)),
         images=drive.bring(segmenter.settings.images),
+        dims=segmenter.architecture.dims,
     )
     segmenter.run.note(metrics={name: value for name, value in scores.items() if isinstance(value, float)})
     return scores
@@ -88,7 +89,7 @@ def write_measurements(segmenter, labels, images):
     list of dict
         The counts, a row an image.
     """
-    objects, counts = measure(labels, images, segmenter.target.kind != "instances")
+    objects, counts = measure(labels, images, segmenter.target.kind != "instances", dims=segmenter.architecture.dims)
     write_table(labels / "objects.csv", objects)
     write_table(labels / "counts.csv", counts)
     return counts

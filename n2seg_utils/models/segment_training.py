@@ -57,7 +57,7 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
     images, masks = annotated_images(settings)
     target = recognise(masks, settings.target)
     require_classes(target, settings)
-    start = transfer.open_start(settings, images)
+    start = transfer.open_start(settings)
     if start:
         settings = start.describe(settings)
     settings = settle(settings, images, target, device.has_gpu(), start and start.architecture.pool_z)

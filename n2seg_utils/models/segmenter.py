@@ -127,7 +127,8 @@ class Segmenter(TrainedModel):
     def predict_file(self, image, out, tile="auto", on_tile=None, outlines=False):
         """Segment one image file into a label image of 8 or 16 bits.
 
-        Objects are numbered from 1 in each time point, classes as in the masks that were learned from.
+        Objects are numbered from 1 in each time point, and never twice in one; classes are as in the masks that were
+        learned from.
 
         Parameters
         ----------
@@ -138,7 +139,7 @@ class Segmenter(TrainedModel):
         """
         self.require_fit(image)
         scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
-        kept = []
+        kept, last = [], 0
         values = self.values
         with image_writer(out, image, self.dtype, display=(0, max(values[-1], 1)), channels=1) as write:
             for frame in frames:
@@ -150,9 +151,13 @@ class Segmenter(TrainedModel):
                 labels = self.frame_labels(frame, scale, tile, report)
                 if self.target.kind != "instances":
                     labels = np.array(values)[labels]
-                elif labels.max() > MOST_OBJECTS:
+                else:  # a 2D model goes on counting from plane to plane of a stack
+                    last = 0 if frame.dims == 3 or frame.number % image.size["Z"] == 0 else last
+                    labels[labels > 0] += last
+                    last = max(last, labels.max())
+                if last > MOST_OBJECTS:
                     raise UserError(
-                        f"{image.path} would have {labels.max():,} objects; a label image holds {MOST_OBJECTS:,}. "
+                        f"{image.path} would have more than {MOST_OBJECTS:,} objects, and a label image holds no more. "
                         "Choose a larger smallest object (min_size), or cut the image into pieces"
                     )
                 write(frame.number, (slice(None),) * frame.dims, labels[..., None])

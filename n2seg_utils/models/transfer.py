@@ -64,13 +64,13 @@ class Start:
         return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": _freeze(network, freeze, loaded)}
 
 
-def open_start(settings, images):
+def open_start(settings):
     """The model that the settings name to start from; None if they name none.
 
     Raises
     ------
     UserError
-        When it is no model, or for other images.
+        When it is no model, or of other dimensions.
     """
     if not settings.pretrained:
         return None

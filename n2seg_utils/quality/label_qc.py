@@ -19,7 +19,9 @@ from .pixel_scores import PIXEL_SCORES, class_pixels, mean_class_scores
 OBJECT_SCORES = ("iou", "dice", "f1", "precision", "recall", "ap50", "ap", "seg", "pq")
 
 
-def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progress=None, figures=3, images=None):
+def judge_labels(
+    prediction, truth, out=None, axes="auto", kind="auto", on_progress=None, figures=3, images=None, dims=None
+):
     """Score label images against the truth.
 
     Images are matched by name, whatever their endings. Volumes are scored as a whole, time series time point by time
@@ -46,6 +48,8 @@ def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progr
         Number of images to draw: the worst, the best, and some between, by ap50 or, of pixels, iou.
     images : path, optional
         The images that were segmented, to draw under the labels.
+    dims : int, optional
+        2 to score stacks plane by plane; default 3 where images have depth.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def judge_labels(prediction, truth, out=None, axes="auto", kind="auto", on_progr
     UserError
         When nothing matches, or a file differs in size from its partner or is no label image.
     """
-    pairs, alone = _pairs(prediction, truth, axes)
+    pairs, alone = _pairs(prediction, truth, axes, dims)
     if out is not None:
         pictures = [f"{stem(pair.image.path)}.png" for pair in pairs]
         require_absent([Path(out) / name for name in ("metrics.csv", "objects.csv", "summary.json", *pictures)])
@@ -155,11 +159,12 @@ class _Pair:
 
     image: ImageFile
     true: Mask
+    wanted_dims: int | None = None
     apart: bool = False  # what is predicted has one number for all objects
 
     @property
     def dims(self):
-        return 3 if self.image.size["Z"] > 1 else 2
+        return 3 if self.image.size["Z"] > 1 and self.wanted_dims != 2 else 2
 
     @property
     def frames(self):
@@ -188,13 +193,13 @@ class _Pair:
         return values if target.colours else np.maximum(target.encode(values), 0)
 
 
-def _pairs(prediction, truth, axes):
+def _pairs(prediction, truth, axes, dims):
     images = [_predicted(file, axes) for file in list_images(prediction)]
     # Where only the truth says what its dimensions mean, it is believed.
     true = list_masks(truth)
     images = [_predicted(i.path, _axes_of(true, i)) if i.guessed and axes == "auto" else i for i in images]
     masks, _ = open_masks(truth, images)
-    pairs = [_Pair(image, mask) for image, mask in zip(images, masks) if mask is not None]
+    pairs = [_Pair(image, mask, dims) for image, mask in zip(images, masks) if mask is not None]
     return pairs, [image.path.name for image, mask in zip(images, masks) if mask is None]
 
 
