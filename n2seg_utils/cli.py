@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .about import ADDRESS, VERSION
 from .errors import UserError
+from .words import counted
 
 
 def main(arguments=None):
@@ -52,6 +53,7 @@ def _parser():
     check.add_argument("--images", required=True)
     check.add_argument("--truth", help="clean images of the same names")
     check.add_argument("--masks", help="masks of the same names")
+    check.add_argument("--target", default="auto", help="what masks show: binary, classes, instances; default: auto")
     check.add_argument("--axes", default="auto", help="what the dimensions mean, for example TYX")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
 
@@ -86,6 +88,7 @@ def _parser():
     qc.add_argument("--truth", required=True, help="clean images; for labels: label images, masks, ROI sets ...")
     qc.add_argument("--raw", help="the images as they were, to see the gain, or to draw labels on")
     qc.add_argument("--kind", default="auto", help="what labels show: binary, classes, instances; default: auto")
+    qc.add_argument("--dimensions", choices=("2d", "3d"), help="2d scores stacks of labels plane by plane")
     qc.add_argument("--out", required=True)
 
     notebook = _add(commands, "notebook", _notebook, "run a notebook headless")
@@ -137,7 +140,7 @@ def _sample(options):
 def _check(options):
     from .data.check import ERROR, check_images
 
-    found = check_images(options.images, options.truth, options.axes, options.masks)
+    found = check_images(options.images, options.truth, options.axes, options.masks, options.target)
     if options.json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:
@@ -147,7 +150,7 @@ def _check(options):
         for image in found.images:
             print(f"{image.path.name}: {image.describe()}, axes {image.axes}")
         if found.ok:
-            print(f"{len(found.images)} images are fine to use")
+            print(f"{counted(len(found.images), 'image')} read; nothing must change")
     found.require_ok()
 
 
@@ -172,7 +175,7 @@ def _train_segment(options):
     from .workflows import segment
 
     segmenter, scores, report = segment(settings)
-    print(f"On {len(scores['per_image'])} validation images:")
+    print(f"On {counted(len(scores['per_image']), 'validation image')}:")
     _print_label_scores(scores)
     print(f"The model is in {segmenter.run.path}, the report is {report}")
 
@@ -205,7 +208,10 @@ def _qc(options):
     if options.labels:
         from .quality.label_qc import judge_labels
 
-        found = judge_labels(options.labels, options.truth, options.out, kind=options.kind, images=options.raw)
+        dims = int(options.dimensions[0]) if options.dimensions else None
+        found = judge_labels(
+            options.labels, options.truth, options.out, kind=options.kind, images=options.raw, dims=dims
+        )
         _print_label_scores(found)
     else:
         from .quality.qc import judge

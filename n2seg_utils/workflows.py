@@ -1,9 +1,15 @@
 """Whole workflows without a person: from settings to a trained model and its report."""
 
+from pathlib import Path
+
 from .data import drive
 from .data.check import WARNING, check_images
+from .data.files import require_absent
+from .data.labels import bring_masks
+from .errors import UserError
 from .models.run_folder import RunFolder
 from .ui.progress import TextWatcher, bar
+from .words import counted
 
 
 def denoise(settings):
@@ -36,7 +42,7 @@ def segment(settings):
     from .models.segment_report import about_start, judge_segmenter, write_segment_report
     from .models.segment_training import train_segmenter
 
-    images, masks = drive.bring(settings.images), drive.bring(settings.masks)
+    images, masks = drive.bring(settings.images), bring_masks(settings.masks)
     found = check_images(images, None, settings.axes, masks, settings.target)
     _warn(found)
     print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
@@ -62,9 +68,16 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
         What was chosen of ``dtype`` (denoising), ``outlines``, ``threshold`` and ``min_size`` (segmentation); None
         leaves it as in the run.
     """
-    folder = RunFolder(run).require()
-    if folder.workflow == "segment":
-        _segment_folder(run, images, out, tile, axes, **options)
+    folder, given = RunFolder(run).require(), {name for name, value in options.items() if value is not None}
+    segments = folder.workflow == "segment"
+    wrong = given & ({"dtype"} if segments else {"outlines", "threshold", "min_size"})
+    if wrong:
+        raise UserError(
+            f"The model in {run} was trained to {folder.workflow}, which knows no {' or '.join(sorted(wrong))}. Leave "
+            "that option out"
+        )
+    if segments:
+        _segment_folder(run, images, Path(out), tile, axes, **options)
     else:
         _denoise_folder(run, images, out, tile, axes, options.get("dtype"))
 
@@ -76,12 +89,10 @@ def _denoise_folder(run, images, out, tile, axes, dtype):
     _doubt(denoiser, images, axes)
     update = bar("Denoising")
     files = denoiser.predict_folder(images, out, tile, update, axes=axes, dtype=dtype or denoiser.settings.dtype)
-    update.close(f"{len(files)} images written to {out}")
+    update.close(f"{counted(len(files), 'image')} written to {out}")
 
 
 def _segment_folder(run, images, out, tile, axes, outlines=None, threshold=None, min_size=None, dtype=None):
-    from pathlib import Path
-
     from .models.segment_report import write_measurements, write_supervisely
     from .models.segmenter import Segmenter
 
@@ -91,12 +102,14 @@ def _segment_folder(run, images, out, tile, axes, outlines=None, threshold=None,
     _doubt(segmenter, images, axes)
     update = bar("Segmenting")
     outlines = outlines or segmenter.settings.outlines
+    project = [out / "supervisely"] if outlines == "supervisely" else []
+    require_absent([out / "objects.csv", out / "counts.csv", *project])
     files = segmenter.predict_folder(images, out, tile, update, axes=axes, outlines=outlines == "imagej")
     if outlines == "supervisely":
-        write_supervisely(segmenter, Path(out), images, axes)
-    counts = write_measurements(segmenter, Path(out), images)
+        write_supervisely(segmenter, out, images, axes)
+    counts = write_measurements(segmenter, out, images, axes)
     total = sum(row["objects"] for row in counts)
-    update.close(f"{len(files)} label images with {total} objects written to {out}")
+    update.close(f"{counted(len(files), 'label image')} with {counted(total, 'object')} written to {out}")
 
 
 def _warn(found):

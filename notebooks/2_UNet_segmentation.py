@@ -146,8 +146,8 @@ work.explore()
 
 # %% [markdown]
 # Now segment all your images, one file after another. The label images open in Fiji, and the outlines, if you want
-# them, in its ROI Manager: correct them there, and use them as masks for a better model. If this is cut short, run it
-# again: finished files are kept.
+# them, in its ROI Manager: correct them there, and use them as masks for a better model (of objects; of several classes,
+# correct the label images). If this is cut short, run it again: finished files are kept.
 
 # %% cellView="form"
 # @title How to save the results?

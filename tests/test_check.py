@@ -226,7 +226,7 @@ def test_truth_of_the_same_names_needs_no_word(folder, tmp_path):
 def test_truth_for_some_is_a_warning_and_for_none_an_error(folder, tmp_path):
     save(tmp_path / "clean", "good1.tif")
     assert (
-        "1 images have no clean partner: good2.tif" in only(check_images(folder, tmp_path / "clean"), WARNING).message
+        "1 image without a clean partner: good2.tif" in only(check_images(folder, tmp_path / "clean"), WARNING).message
     )
     save(tmp_path / "other", "unrelated.tif")
     assert "No clean image has the name" in only(check_images(folder, tmp_path / "other"), ERROR).message

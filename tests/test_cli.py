@@ -184,7 +184,7 @@ def test_a_sample_overwrites_nothing(n2seg, refused):
 def test_check_says_how_images_were_understood(n2seg, sample):
     said = n2seg("check", "--images", sample / "images", "--truth", sample / "clean")
     assert "nuclei_01.tif: one image of 256 x 256, uint16, axes YX" in said
-    assert "4 images are fine to use" in said
+    assert "4 images read; nothing must change" in said
 
 
 def test_check_can_speak_json(n2seg, sample):

@@ -187,7 +187,7 @@ def test_run_all_of_segmentation_with_volumes_and_masks_of_ones_own(place):
         "patch_depth": 8,
         "batch_size": 2,
     }
-    wanted |= {"target": "instances", "method": "distance", "outlines": True}
+    wanted |= {"target": "instances", "method": "distance", "outlines": "imagej"}
     shown = outputs(run_notebook("2", wanted, place / "executed.ipynb", timeout=600))
     assert "objects, one from another by lying apart" in shown
     assert "Traceback" not in shown

@@ -488,7 +488,7 @@ OLD = {"care_2d": (2, False), "denoiseg_2d": (4, True), "n2v_2d": (2, True), "n2
 def test_all_layers_of_an_old_network_are_loaded_but_those_of_another_shape(old, name, channels):
     start = transfer.open_start(settings(old(name)))
     depth, batch_norm = OLD[name]
-    assert (start.architecture.depth, start.architecture.batch_norm, start.complete) == (depth, batch_norm, False)
+    assert (start.architecture.depth, start.architecture.batch_norm, start.segments) == (depth, batch_norm, False)
     design = start.design(Architecture(channels=channels, outputs=3))
     network = unet(design)
     assert (network.input_shape[-1], network.output_shape[-1]) == (channels, 3)

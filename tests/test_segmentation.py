@@ -14,10 +14,12 @@ from skimage.filters import threshold_otsu
 
 from n2seg_utils import SegmentSettings, UserError, judge_labels, train_segmenter
 from n2seg_utils.cli import main
-from n2seg_utils.data.imagej_rois import read_rois
+from n2seg_utils.data.imagej_rois import read_rois, write_rois
 from n2seg_utils.data.images import open_image, open_images
 from n2seg_utils.data.labels import open_masks
 from n2seg_utils.data.samples import make_image, write_sample
+from n2seg_utils.data.split import split
+from n2seg_utils.data.supervisely import write_project
 from n2seg_utils.learning import device
 from n2seg_utils.learning.networks import unet
 from n2seg_utils.learning.training import Outcome, Watcher
@@ -436,11 +438,11 @@ def test_the_explorer_tries_thresholds_and_changes_nothing(segmenter, sample):
 
     before = {p: p.stat().st_mtime_ns for p in segmenter.run.path.rglob("*")}
     viewer = _Explorer(segmenter, sample / "images")
-    first = viewer.picture.value
+    first = bytes(viewer.picture.value)
     assert first.startswith(b"\x89PNG")
     assert any(title.startswith("as tuned") for title in viewer.planes())
     viewer.size.value = viewer.size.max
-    assert viewer.picture.value != first
+    assert bytes(viewer.picture.value) != first
     assert segmenter.rule == segmenter.stored
     assert {p: p.stat().st_mtime_ns for p in segmenter.run.path.rglob("*")} == before
     assert browse_labels(sample / "images", sample / "masks", segmenter)
@@ -501,3 +503,101 @@ def test_masks_of_one_bit_are_read(tmp_path):
     folder = pairs(tmp_path / "in", images, [mask > 0 for mask in masks])
     assert tifffile.TiffFile(folder / "masks" / "0.tif").pages[0].bitspersample == 1
     assert train_segmenter(settings(folder, tmp_path / "run")).target.kind == "binary"
+
+
+def test_nothing_of_a_user_is_overwritten_by_outlines_and_tables(segmenter, sample, tmp_path):
+    image = sample / "images" / "nuclei_01.tif"
+    for name, more in (("nuclei_01.zip", ["--outlines", "imagej"]), ("objects.csv", []), ("counts.csv", [])):
+        out = tmp_path / name
+        out.mkdir()
+        (out / name).write_text("mine")
+        arguments = ["predict", "--run", segmenter.run.path, "--images", image, "--out", out, *more]
+        assert main([str(word) for word in arguments]) == 2
+        assert (out / name).read_text() == "mine"
+        assert [p.name for p in out.iterdir()] == [name]
+
+
+def test_validation_is_judged_by_what_was_trained_even_where_its_masks_show_less(tmp_path):
+    """A class that is missing from the validation masks is wrong there, not background; colours keep their numbers."""
+    colours = {1: (255, 0, 0), 2: (0, 0, 255)}
+    for kind in ("images", "masks"):
+        (tmp_path / "in" / kind).mkdir(parents=True)
+    for number in range(4):
+        mask = np.zeros((96, 96), "uint8")
+        mask[8:40, 8:88] = 2
+        if number < 3:
+            mask[56:88, 8:88] = 1
+        rgb = np.zeros((96, 96, 3), "uint8")
+        for value, colour in colours.items():
+            rgb[mask == value] = colour
+        (tmp_path / "in" / "masks" / f"{number}.png").write_bytes(imagecodecs.png_encode(rgb))
+        tifffile.imwrite(tmp_path / "in" / "images" / f"{number}.tif", (100.0 * mask + number).astype("float32"))
+    images = open_images(tmp_path / "in" / "images")
+    seed = next(s for s in range(99) if split(images, 0.15, s, 64)[3].use == "validate")
+    model = train_segmenter(settings(tmp_path / "in", tmp_path / "run", seed=seed))
+    (model.run / "quality" / "labels").mkdir(parents=True)
+    said = np.zeros((96, 96), "uint8")
+    said[8:40, 8:88], said[56:88, 8:88] = model.target.names.index("#0000ff"), model.target.names.index("#ff0000")
+    tifffile.imwrite(model.run / "quality" / "labels" / "3.tif", said)
+    scores = judge_segmenter(model)
+    assert scores["per_class"]["#0000ff"]["iou"] == 1
+    assert scores["per_class"]["#ff0000"]["iou"] == 0
+
+
+def test_a_background_of_one_is_written_as_zero_and_neither_counted_nor_scored(tmp_path):
+    images, labels = nuclei(3)
+    folder = pairs(tmp_path / "in", images, [1 + (mask > 0).astype("uint8") for mask in labels])
+    model = train_segmenter(settings(folder, tmp_path / "run", epochs=6, steps_per_epoch=15))
+    assert model.target.values == (1, 2)
+    results = model.predict_folder(folder / "images", tmp_path / "out")
+    assert set(np.unique(tifffile.imread(results[0]))) == {0, 2}
+    assert judge_labels(tmp_path / "out", folder / "masks")["iou"] > 0.6
+    assert judge_labels(folder / "masks", folder / "masks")["iou"] == 1
+
+
+def test_only_one_of_images_and_masks_is_not_enough(tmp_path, monkeypatch):
+    from n2seg_utils.ui.segmenting import Segmenting
+
+    monkeypatch.chdir(tmp_path)
+    folder = pairs(tmp_path / "in", *nuclei(2))
+    work = Segmenting()
+    work.ask_data()
+    work.form.fields["images"].widget.value = str(folder / "images")
+    with pytest.raises(UserError, match="but no masks"):
+        work.check_data()
+    work.form.fields["images"].widget.value = ""
+    work.form.fields["masks"].widget.value = str(folder / "masks")
+    with pytest.raises(UserError, match="but no images"):
+        work.check_data()
+    work.form.fields["masks"].widget.value = ""
+
+
+def test_options_of_the_other_kind_of_model_are_refused(segmenter, trained, sample, tmp_path, capsys):
+    for model, option in ((trained, "--threshold"), (segmenter, "--dtype")):
+        value = "0.5" if option == "--threshold" else "input"
+        arguments = ["predict", "--run", model.run.path, "--images", sample / "images", "--out", tmp_path / "out"]
+        assert main([*map(str, arguments), option, value]) == 2
+        assert f"knows no {option[2:]}" in capsys.readouterr().err
+
+
+def test_outlines_and_projects_on_drive_are_copied_whole(tmp_path, monkeypatch):
+    from n2seg_utils.data import drive
+    from n2seg_utils.data.labels import bring_masks
+
+    monkeypatch.setattr(drive, "MOUNT", tmp_path / "drive")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "local"))
+    images, masks = nuclei(2)
+    folder = pairs(tmp_path / "drive" / "mine", images, masks)
+    opened = open_images(folder / "images")
+    (folder / "rois").mkdir()
+    for number, mask in enumerate(masks):
+        write_rois(folder / "rois" / f"{number}.zip", mask)
+    pictures = [(str(number), image, mask) for number, (image, mask) in enumerate(zip(images, masks))]
+    write_project(folder / "project", iter(pictures))
+    for kind in ("masks", "rois", "project"):
+        local = bring_masks(folder / kind)
+        assert tmp_path / "local" in local.parents
+        for mask, expected in zip(open_masks(local, opened)[0], masks):
+            np.testing.assert_array_equal(mask.plane(0) > 0, expected > 0)
+    (folder / "rois" / "1.zip").unlink()
+    assert [p.name for p in bring_masks(folder / "rois").iterdir()] == ["0.zip"]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..errors import UserError
+from ..words import counted
 from .files import list_images, pair_by_name
 from .findings import ERROR, NOTE, WARNING, Finding
 from .images import open_image
@@ -12,7 +13,7 @@ from .mask_check import check_masks
 from .noise import measure_noise
 
 _SMALLEST = 16
-_TOO_SMALL_TO_SPLIT = 128  # two patches of the usual size
+_TWO_PATCHES = 128  # of the usual size; twice as many for segmentation, whose patches are larger
 _FEW_PIXELS = 200_000
 _SATURATED = 0.001
 _NAMED = 3  # files that are named one by one
@@ -76,7 +77,7 @@ def check_images(images, truth=None, axes="auto", masks=None, kind="auto"):
             findings.append(Finding(ERROR, file.name, f"{error}."))
     findings, target = _merged(findings), None
     if opened:
-        findings += _together(opened)
+        findings += _together(opened, 2 * _TWO_PATCHES if masks else _TWO_PATCHES)
         if masks:
             more, target = check_masks(opened, masks, kind)
             findings += more
@@ -145,7 +146,7 @@ def _from_middle(count):
     return sorted(range(count), key=lambda i: abs(i - count // 2))
 
 
-def _together(images):
+def _together(images, two_patches=_TWO_PATCHES):
     """Findings about the set."""
     first = images[0]
     for image in images:
@@ -167,7 +168,7 @@ def _together(images):
     pixels = sum(i.planes * i.size["Y"] * i.size["X"] for i in images)
     if pixels < _FEW_PIXELS:
         yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
-    small = max(first.plane_shape[:2]) < _TOO_SMALL_TO_SPLIT
+    small = max(first.plane_shape[:2]) < two_patches
     if len(images) == 1 and first.planes == 1 and not small:
         yield Finding(NOTE, "", "There is one image: a strip of it will be kept out of training to watch the training.")
     if len(images) == 1 and small:
@@ -207,4 +208,6 @@ def _truth(images, truth, axes):
         return
     if pairs and alone:
         names = ", ".join(p.name for p in alone[:3]) + (" ..." if len(alone) > 3 else "")
-        yield Finding(WARNING, "", f"{len(alone)} images have no clean partner: {names}.", "They are not judged.")
+        yield Finding(
+            WARNING, "", f"{counted(len(alone), 'image')} without a clean partner: {names}.", "They are not judged."
+        )

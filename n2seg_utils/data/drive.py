@@ -36,7 +36,7 @@ def local_file(path):
         shutil.copyfile(local, path)
 
 
-def bring(path, on_progress=None, cache=None):
+def bring(path, on_progress=None, cache=None, files=None):
     """Copy the images of a Drive folder to local disk, unless they are there already; other paths stay as they are.
 
     Parameters
@@ -47,6 +47,8 @@ def bring(path, on_progress=None, cache=None):
         ``on_progress(share, name)``.
     cache : path, optional
         Where copies are kept; a folder for temporary files otherwise.
+    files : list of Path, optional
+        What to copy of the folder; default: its images.
 
     Returns
     -------
@@ -57,26 +59,27 @@ def bring(path, on_progress=None, cache=None):
     if not on_drive(path):
         return path
     path = path.absolute()
-    files = list_images(path)
+    files = files or list_images(path)
     folder = path if path.is_dir() else path.parent
     local = Path(cache or Path(tempfile.gettempdir()) / "n2seg_inputs") / folder.relative_to(MOUNT)
     make_folder(local)
     with readable(folder):
         sizes = [file.stat().st_size for file in files]
-        missing = [(f, s) for f, s in zip(files, sizes) if not _same(local / f.name, f)]
+        missing = [(f, s) for f, s in zip(files, sizes) if not _same(local / f.relative_to(folder), f)]
     require_space(local, sum(size for _, size in missing))
-    wanted = {file.name for file in files}
-    for stale in local.iterdir():
+    wanted = {local / file.relative_to(folder) for file in files}
+    for stale in list(local.rglob("*")) if path.is_dir() else ():
         # The copy mirrors the folder: what was removed from Drive must not be trained on.
-        if path.is_dir() and stale.is_file() and stale.name not in wanted:
+        if stale.is_file() and stale not in wanted:
             stale.unlink()
     for number, (file, size) in enumerate(missing):
+        copy = local / file.relative_to(folder)
         try:
-            with whole_file(local / file.name) as temporary:
+            with whole_file(copy) as temporary:
                 shutil.copy2(file, temporary)
         except UserError as error:
             raise UserError(f"Copying {file} from Drive failed. Run the cell again: what was copied is kept") from error
-        if (local / file.name).stat().st_size != size:
+        if copy.stat().st_size != size:
             raise UserError(f"{file} arrived incomplete from Drive. Run the cell again: what was copied is kept")
         if on_progress:
             on_progress((number + 1) / len(missing), file.name)

@@ -1,6 +1,7 @@
 """Masks: what people drew on images, as a number a pixel, whatever file it is kept in."""
 
 import re
+import tempfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from . import imagej_rois, supervisely
+from . import drive, imagej_rois, supervisely
 from .files import is_image_name, list_images, natural_order, stem
 from .images import ImageFile, open_image, require_finite
 
@@ -98,6 +99,18 @@ def list_masks(path):
     return _by_name(list_images(path))
 
 
+def bring_masks(path, on_progress=None):
+    """Copy masks of any kind from Drive to local disk, as :func:`~n2seg_utils.data.drive.bring` does with images."""
+    if not path or not drive.on_drive(path):
+        return path
+    folder = Path(path).expanduser().absolute()
+    files = list(list_masks(folder).values())
+    if supervisely.is_project(folder):
+        files.append(folder / "meta.json")
+    # Apart from images, for both may lie in one folder.
+    return drive.bring(folder, on_progress, Path(tempfile.gettempdir()) / "n2seg_masks", files)
+
+
 def open_masks(path, images):
     """The masks of some images, paired by name.
 
@@ -152,7 +165,7 @@ def _by_name(files):
         name = stem(re.sub(r"(?i)\.(zip|roi)$", "", file.name))
         twin = named.setdefault(name, file)
         if twin != file:
-            raise UserError(f"{twin} and {file.name} are both masks of '{name}'. Remove or rename one of them")
+            raise UserError(f"{twin} and {file.name} are both masks of '{name}'. Keep masks in a folder of their own")
     return named
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import UserError
+from ..words import counted
 from .findings import ERROR, NOTE, WARNING, Finding
 from .labels import open_masks
 from .targets import recognise
@@ -38,11 +39,16 @@ def check_masks(images, masks, kind="auto"):
     missing = [image.path.name for image, mask in zip(images, found) if mask is None]
     if missing:
         findings.append(
-            Finding(WARNING, "", f"{_count(missing, 'image')} without a mask: {_names(missing)}.", "They are left out.")
+            Finding(
+                WARNING,
+                "",
+                f"{counted(len(missing), 'image')} without a mask: {_names(missing)}.",
+                "They are left out.",
+            )
         )
     if alone:
         names = [path.name for path in alone]
-        words = f"{_count(names, 'mask')} without an image: {_names(names)}."
+        words = f"{counted(len(names), 'mask')} without an image: {_names(names)}."
         findings.append(Finding(WARNING, "", words, "Give masks the names of their images."))
     return findings + list(_drawn(known, target)), target
 
@@ -63,21 +69,15 @@ def _drawn(masks, target):
         if not here:
             empty.append(mask.path.name)
     if empty:
-        words = f"{_count(empty, 'mask')} with nothing drawn: {_names(empty)}."
+        words = f"{counted(len(empty), 'mask')} with nothing drawn: {_names(empty)}."
         yield Finding(NOTE, "", words, "The model learns from them that there is nothing in these images.")
     if drawn < _FEW * pixels:
-        yield Finding(
-            WARNING,
-            "",
-            f"Only {100 * drawn / pixels:.2g} % of the pixels are drawn.",
-            "Annotate more, or crop the images.",
-        )
+        words = f"Only {100 * drawn / pixels:.2g} % of the pixels are drawn."
+        yield Finding(WARNING, "", words, "Annotate more, or crop the images.")
     if sizes:
         across = float(np.sqrt(np.median(sizes)))
-        yield Finding(
-            NOTE, "", f"{len(sizes)} objects are drawn (plane by plane); half of them are larger than {across:.0f} x "
-            f"{across:.0f} pixels.",
-        )  # fmt: skip
+        words = f"{counted(len(sizes), 'object')} drawn (plane by plane), half of them larger than"
+        yield Finding(NOTE, "", f"{words} {across:.0f} x {across:.0f} pixels.")
         if across < _SMALL:
             yield Finding(
                 WARNING, "", "Objects of so few pixels are hardly more than their border.", "Enlarge images and masks."
@@ -86,7 +86,3 @@ def _drawn(masks, target):
 
 def _names(names):
     return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
-
-
-def _count(names, what):
-    return f"{len(names)} {what}{'s' if len(names) > 1 else ''}"

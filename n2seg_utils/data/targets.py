@@ -146,7 +146,8 @@ def recognise(masks, kind="auto"):
     if kind in ("auto", "classes"):
         raise UserError(
             f"The mask {found.most} holds {found.count} values in many pieces, which are neither "
-            "classes nor objects. Save it without smoothing and compression, with one number a class or object"
+            "classes nor objects. Save it without smoothing and compression, with one number a class or object; or, if "
+            "they are objects in many pieces, use the target instances"
         )
     return _chosen(kind, found, Target("instances", why="you said so"))
 

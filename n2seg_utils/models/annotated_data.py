@@ -4,13 +4,16 @@ import numpy as np
 
 from ..data import drive
 from ..data.images import open_images
-from ..data.labels import open_masks
+from ..data.labels import bring_masks, open_masks
+from ..errors import UserError
 from ..learning.annotated_patches import AnnotatedSampler, Variation
 from ..learning.annotations import border_classes_of, normalised_distance
 from ..learning.seeds import StepSeed
 from ..quality.painting import painted
+from .suggestions import patch_shape
 
 # How much patches vary at strength 1.
+_SHOWN_OF = 512  # pixels along each side of an image that patches are shown of
 _USUAL = Variation(45, 1.25, 2.0, 0.1, 1.3, 0.05, 0.5)
 
 
@@ -22,10 +25,18 @@ def annotated_images(settings):
     UserError
         If there is none.
     """
+    require_both(settings)
     images = open_images(drive.bring(settings.images), settings.axes)
-    masks, _ = open_masks(drive.bring(settings.masks), images)
+    masks, _ = open_masks(bring_masks(settings.masks), images)
     known = [(image, mask) for image, mask in zip(images, masks) if mask is not None]
     return [image for image, _ in known], [mask for _, mask in known]
+
+
+def require_both(settings):
+    """Raise a UserError if images or masks are not named."""
+    for name, other in (("images", "masks"), ("masks", "images")):
+        if not getattr(settings, name):
+            raise UserError(f"You named {other} ({getattr(settings, other)}), but no {name}. Name both folders")
 
 
 class Annotator:
@@ -80,6 +91,11 @@ def variation(settings):
     )
 
 
+def _middle(size, most):
+    start = max(0, (size - most) // 2)
+    return slice(start, min(size, start + most))
+
+
 def varied_patches(settings, target, normalisation, count=4):
     """Some patches of the first images as training sees them, with what is drawn on them.
 
@@ -98,13 +114,11 @@ def varied_patches(settings, target, normalisation, count=4):
     """
     images, masks = (some[:count] for some in annotated_images(settings))
     annotate = Annotator(images, masks, target, False)
-    frames = []
+    frames, shape = [], patch_shape(settings)
     for image in images:
         frame = image.frames(int(settings.dimensions[0]))[0]
-        everything = (slice(None),) * frame.dims
-        frames.append((normalisation.for_image(image).apply(frame.read(*everything)), *annotate(frame, everything)))
-    side = (settings.patch_size,) * 2
-    shape = side if settings.dimensions == "2d" else (settings.patch_depth, *side)
+        middle = tuple(_middle(size, max(_SHOWN_OF, side)) for size, side in zip(frame.shape, shape))
+        frames.append((normalisation.for_image(image).apply(frame.read(*middle)), *annotate(frame, middle)))
     sampler = AnnotatedSampler(
         frames, shape, count, settings.seed, favoured=settings.favoured, variation=variation(settings),
         flip=settings.augment, turn=settings.augment,

@@ -7,6 +7,7 @@ import numpy as np
 from ..data import drive, supervisely
 from ..data.files import list_images, stem, write_table
 from ..data.images import open_image
+from ..data.labels import bring_masks
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels
 from ..quality.measurements import measure
@@ -40,9 +41,10 @@ def judge_segmenter(segmenter, on_progress=None):
             on_progress((number + 1) / len(images) / 2, image.path.name)
     scores = judge_labels(
         quality / "labels",
-        drive.bring(segmenter.settings.masks),
+        bring_masks(segmenter.settings.masks),
         None if (quality / "metrics.csv").exists() else quality,
-        kind=segmenter.target.kind,
+        target=segmenter.target,
+        image_axes=segmenter.settings.axes,
         on_progress=on_progress and (lambda share, name: on_progress(0.5 + share / 2, name)),
         images=drive.bring(segmenter.settings.images),
         dims=segmenter.architecture.dims,
@@ -53,8 +55,7 @@ def judge_segmenter(segmenter, on_progress=None):
 
 def validation_images(segmenter):
     """The images (or the one image) of which pixels were kept out of training."""
-    with open(segmenter.run / "split.csv", encoding="utf-8", newline="") as file:
-        names = {row["image"] for row in csv.DictReader(file) if row["use"] == "validate"}
+    names = {row["image"] for row in _split(segmenter) if row["use"] == "validate"}
     return [image for image in annotated_images(segmenter.settings)[0] if image.path.name in names]
 
 
@@ -75,13 +76,16 @@ def example_figure(segmenter, number=0):
     pixels, found = segmenter.predict_crop(image, middle, *window)
     truth = segmenter.target.encode(mask.plane(middle))[window]
     figure = overlays.truth_and_prediction(
-        pixels[..., 0], np.maximum(truth, 0), segmenter.find(found), classes=segmenter.target.kind != "instances"
+        pixels[..., 0],
+        np.maximum(truth, 0),
+        segmenter.find_in_plane(found),
+        classes=segmenter.target.kind != "instances",
     )
     words = image.path.name + (f", plane {middle + 1} of {image.planes}" if image.planes > 1 else "")
     return words, figure
 
 
-def write_measurements(segmenter, labels, images):
+def write_measurements(segmenter, labels, images, axes="auto"):
     """Measure the objects of a folder of results; writes ``objects.csv`` and ``counts.csv`` into it.
 
     Returns
@@ -89,7 +93,13 @@ def write_measurements(segmenter, labels, images):
     list of dict
         The counts, a row an image.
     """
-    objects, counts = measure(labels, images, segmenter.target.kind != "instances", dims=segmenter.architecture.dims)
+    objects, counts = measure(
+        labels,
+        images,
+        segmenter.target.kind != "instances",
+        dims=segmenter.architecture.dims,
+        open_grey=lambda file: segmenter.open(file, axes),
+    )
     write_table(labels / "objects.csv", objects)
     write_table(labels / "counts.csv", counts)
     return counts
@@ -98,8 +108,6 @@ def write_measurements(segmenter, labels, images):
 def write_supervisely(segmenter, labels, images, axes="auto"):
     """Write images and the objects found in them as a Supervisely project, ``supervisely`` in the folder of results."""
     project = labels / "supervisely"
-    if project.exists():  # of the same results, written before
-        return
 
     def pictures():
         for file in list_images(images):
@@ -135,7 +143,7 @@ def write_segment_report(segmenter, scores=None):
     Path
     """
     run, target = segmenter.run, segmenter.target
-    facts, rule = run.facts(), segmenter.rule
+    facts, rule = run.facts(), segmenter.stored
     figures = []
     for number in range(min(2, len(validation_images(segmenter)))):
         words, figure = example_figure(segmenter, number)
@@ -159,18 +167,29 @@ def write_segment_report(segmenter, scores=None):
         **({"started from": about_start(facts["start"])} if facts.get("start") else {}),
         **facts["versions"],
     }
-    kept_out = (
-        "The scores are of the one image there is, whole: a strip of it was kept out of training, the rest was trained "
-        "on. "
-        if len(facts["images"]) == 1
-        else "The scores are of the validation images. None of them was trained on, but they chose the best epoch and "
-        "the thresholds, so that new images may score a little less. "
-    )
-    notes = [kept_out + "For a number to publish, score images that were never used (n2seg qc --labels)."]
+    notes = [judged_on(segmenter) + " For a number to publish, score images that were never used (n2seg qc --labels)."]
     path = run / "report.html"
     return write_report(
         path, f"Segmentation: {run.path.name}", figures, scores, segmenter.settings.to_dict(), happened, notes
     )
+
+
+def judged_on(segmenter):
+    """What the scores of :func:`judge_segmenter` are worth, in words."""
+    rows = _split(segmenter)
+    if len({row["image"] for row in rows}) > 1:
+        return (
+            "The scores are of images that were not trained on. They chose the best epoch and the thresholds, though, "
+            "so new images may score a little less."
+        )
+    kept = any(row["region"] != "all" for row in rows)
+    rest = "a strip of it was kept out, the rest was trained on" if kept else "all of it was trained on"
+    return f"The scores are of the one image there is: {rest}, so new images will score less."
+
+
+def _split(segmenter):
+    with open(segmenter.run / "split.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _about_tuning(target):

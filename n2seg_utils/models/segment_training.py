@@ -82,8 +82,8 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
     for attempt in range(1, 1 + _ATTEMPTS):
         device.seed_weights(settings.seed)
         segmenter.network = network = unet(architecture)
-        if start:
-            run.note(start=start.put_into(network, settings.freeze))
+        started = start.put_into(network, settings.freeze) if start else {}
+        run.note(**({"start": started} if start else {}))
         training = _training(network, settings, pools, class_weights, annotate)
         if plan is None:
             settings, plan = training_run.plan(training, settings, run)
@@ -91,7 +91,7 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
         segmenter.settings, segmenter.architecture = settings, architecture
         outcome = training_run.learn(
             run, training, plan, watcher, lambda: _preview(segmenter, annotate, *example), callbacks,
-            trained=bool(start and start.complete), patience=settings.patience,
+            trained=bool(start and start.segments and not started["new"]), patience=settings.patience,
         )  # fmt: skip
         if outcome.stopped not in ("collapsed", "diverged") or outcome.best_score > 0.01 or attempt == _ATTEMPTS:
             break
@@ -121,6 +121,8 @@ def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
                 found = segmenter.predict_probabilities(frame.read(*where), scale)
                 examples.append((found, truth))
                 pixels_left -= truth.size
+    if not examples:  # nothing is known of what validates: the usual numbers stay
+        return None
     instances = target.kind == "instances"
     sizes = [size for _, truth in examples for size in _sizes(truth, instances)]
     score = tuning.object_score if instances else tuning.pixel_score
@@ -186,7 +188,7 @@ def _class_weights(settings, frames, kinds):
             raise UserError(f"class_weights has {len(chosen)} numbers, but there are {kinds} classes: use {kinds}")
         return list(chosen)
     counts = sum(np.bincount(classes[classes >= 0].ravel(), minlength=kinds) for _, _, classes in frames)
-    share = np.maximum(counts / counts.sum(), 1e-4)
+    share = np.maximum(counts / max(1, counts.sum()), 1e-4)
     return (1 / np.sqrt(share) / np.sqrt(share).sum()).round(4).tolist()
 
 
@@ -218,5 +220,5 @@ def _preview(segmenter, annotate, image, plane, rows, columns):
     return {
         "image": grey,
         "drawn by you": painted(grey, truth, classes),
-        "found": painted(grey, segmenter.find(found), classes),
+        "found": painted(grey, segmenter.find_in_plane(found), classes),
     }

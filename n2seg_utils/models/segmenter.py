@@ -100,6 +100,13 @@ class Segmenter(TrainedModel):
             return find_objects(probabilities, rule or self.rule, self.by_distance)
         return find_classes(probabilities, rule or self.rule)
 
+    def find_in_plane(self, probabilities, rule=None):
+        """Labels of one plane (Y, X, K). Sizes of a model of volumes count voxels, and leave planes alone."""
+        rule = rule or self.rule
+        return self.find(
+            probabilities, rule if self.architecture.dims == 2 else replace(rule, min_size=0, largest_hole=0)
+        )
+
     def predict_crop(self, image, plane, rows, columns, margin=None):
         """Probabilities of a piece of one plane, seeing the surroundings that it has in the image.
 
@@ -127,8 +134,8 @@ class Segmenter(TrainedModel):
     def predict_file(self, image, out, tile="auto", on_tile=None, outlines=False):
         """Segment one image file into a label image of 8 or 16 bits.
 
-        Objects are numbered from 1 in each time point, and never twice in one; classes are as in the masks that were
-        learned from.
+        Objects are numbered from 1 in each time point, and never twice in one. Classes have the values of the masks,
+        and the background 0; classes that were colours are 1, 2, ... in the order of :attr:`outputs`.
 
         Parameters
         ----------
@@ -141,7 +148,7 @@ class Segmenter(TrainedModel):
         scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
         kept, last = [], 0
         values = self.values
-        with image_writer(out, image, self.dtype, display=(0, max(values[-1], 1)), channels=1) as write:
+        with image_writer(out, image, self.dtype, display=(0, min(max(values), 255)), channels=1) as write:
             for frame in frames:
 
                 def report(done, tiles, frame=frame):
@@ -166,6 +173,10 @@ class Segmenter(TrainedModel):
             if outlines:  # before the label image, which says that all is done
                 imagej_rois.write_rois(out.with_suffix(".zip"), np.concatenate(kept), depth=image.size["Z"])
 
+    def beside(self, target, outlines=False):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.beside`."""
+        return [target.with_suffix(".zip")] if outlines else []
+
     @property
     def dtype(self):
         """Type of the label images."""
@@ -176,7 +187,9 @@ class Segmenter(TrainedModel):
         least = np.array(self.normalisation.least)
         found = []
         for file in list_images(images):
-            low, high = percentiles(self.open(file, axes))
+            image = self.open(file, axes)
+            self.require_fit(image)
+            low, high = percentiles(image)
             if ((high - low) < least / 2).all():
                 found.append(file.name)
         if not found:
@@ -186,11 +199,12 @@ class Segmenter(TrainedModel):
 
     @property
     def values(self):
-        """What stands for each class in a label image; for objects, the range."""
+        """What stands for each class in a label image, 0 for the background; for objects, the range."""
         if self.target.kind == "instances":
             return (0, MOST_OBJECTS)
-        values = tuple(self.target.values)
-        return tuple(range(len(values))) if self.target.colours or max(values) > MOST_OBJECTS else values
+        others = self.target.values[1:]
+        fit = not self.target.colours and 0 not in others and max(others) <= MOST_OBJECTS
+        return (0, *others) if fit else tuple(range(1 + len(others)))
 
     def _probabilities(self, read, shape, scale, tile, on_tile):
         result = np.empty((*shape, len(self.outputs)), "float32")

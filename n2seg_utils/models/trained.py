@@ -44,6 +44,10 @@ class TrainedModel:
         """
         raise NotImplementedError
 
+    def beside(self, target, **options):
+        """What :meth:`predict_file` writes beside a result, with these options: a list of Path."""
+        return []
+
     def predict_folder(self, images, out, tile="auto", on_progress=None, keep_existing=False, axes="auto", **options):
         """Apply the model to a folder of images (or one file), one file at a time, into another folder.
 
@@ -71,7 +75,7 @@ class TrainedModel:
         targets = [Path(out) / f"{stem(file)}.tif" for file in files]
         _require_distinct(files, targets)
         if not keep_existing:
-            require_absent(targets)
+            require_absent([*targets, *(file for target in targets for file in self.beside(target, **options))])
         for image in opened:
             self.require_fit(image)
         for number, (image, target) in enumerate(zip(opened, targets)):

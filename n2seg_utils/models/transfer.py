@@ -18,14 +18,14 @@ class Start:
     file : Path
         Its weights.
     architecture : Architecture
-    complete : bool
-        Whether it does the very same thing, so that all of it is used.
+    segments : bool
+        Whether it was trained to segment.
     """
 
     folder: RunFolder
     file: object
     architecture: Architecture
-    complete: bool = False
+    segments: bool = False
 
     def describe(self, settings):
         """The settings, with what they say of the network as this model has it."""

@@ -13,14 +13,21 @@ from ..data.labels import Mask, list_masks, open_masks
 from ..data.targets import KINDS, EmptyMasksError, Target, recognise
 from ..errors import UserError
 from . import overlays, plots
-from .overlap import joined, matching, overlap
-from .pixel_scores import PIXEL_SCORES, class_pixels, mean_class_scores
-
-OBJECT_SCORES = ("iou", "dice", "f1", "precision", "recall", "ap50", "ap", "seg", "pq")
+from .label_tables import Instances, Pixels
 
 
 def judge_labels(
-    prediction, truth, out=None, axes="auto", kind="auto", on_progress=None, figures=3, images=None, dims=None
+    prediction,
+    truth,
+    out=None,
+    axes="auto",
+    kind="auto",
+    on_progress=None,
+    figures=3,
+    images=None,
+    dims=None,
+    target=None,
+    image_axes="auto",
 ):
     """Score label images against the truth.
 
@@ -50,6 +57,10 @@ def judge_labels(
         The images that were segmented, to draw under the labels.
     dims : int, optional
         2 to score stacks plane by plane; default 3 where images have depth.
+    target : Target, optional
+        What masks show, where that is known; it says more than `kind`.
+    image_axes : str
+        What the dimensions of `images` mean, where the files do not say.
 
     Returns
     -------
@@ -70,12 +81,15 @@ def judge_labels(
     if out is not None:
         pictures = [f"{stem(pair.image.path)}.png" for pair in pairs]
         require_absent([Path(out) / name for name in ("metrics.csv", "objects.csv", "summary.json", *pictures)])
-    below = _images_below(pairs, images) if images else [None] * len(pairs)
-    target = _target(pairs, kind)
+    below = _images_below(pairs, images, image_axes) if images else [None] * len(pairs)
+    if target is None:
+        target = _target(pairs, kind)
+    elif target.colours:
+        pairs = [replace(pair, true=replace(pair.true, colours=True)) for pair in pairs]
     kind = target.kind
     if kind == "instances" and _one_number(pairs):
         pairs = [replace(pair, apart=True) for pair in pairs]
-    judged = _Instances() if kind == "instances" else _Pixels(target)
+    judged = Instances() if kind == "instances" else Pixels(target)
     for number, pair in enumerate(pairs):
         judged.add(pair.image.path.name, (pair.labels(number, target) for number in range(pair.frames)))
         if on_progress:
@@ -90,67 +104,6 @@ def judge_labels(
             figure = _figure(pairs[number], below[number], target, summary["per_image"][number])
             plots.save(figure, Path(out) / pictures[number])
     return summary
-
-
-class _Instances:
-    """Scores of objects, image by image."""
-
-    ranked_by = "ap50"
-
-    def __init__(self):
-        self.rows, self.objects, self.matchings = [], [], []
-
-    def add(self, name, frames):
-        overlaps = [overlap(truth, prediction) for truth, prediction in frames]
-        image = joined(overlaps)
-        self.rows.append({"image": name, **image.scores()})
-        self.matchings.append(image.match())
-        for number, one in enumerate(overlaps):
-            self.objects += [{"image": name, "time_point": number + 1, **row} for row in one.objects()]
-
-    def summary(self):
-        counts = [sum(getattr(one, name) for one in self.matchings) for name in ("tp", "fp", "fn")]
-        together = matching(0.5, *counts, sum(one.mean_iou * one.tp for one in self.matchings))
-        pooled = {name: getattr(together, name) for name in ("precision", "recall", "f1")}
-        pooled |= {"ap50": together.ap, "pq": together.panoptic_quality}
-        return _means(self.rows, OBJECT_SCORES) | {"pooled": pooled, "per_image": self.rows}
-
-
-class _Pixels:
-    """Scores of classes of pixels, image by image."""
-
-    ranked_by = "iou"
-
-    def __init__(self, target):
-        self.binary, self.names, self.pixels = target.kind == "binary", [], []
-        self.values = target.said
-
-    def add(self, name, frames):
-        total = {}
-        for frame in frames:
-            _add(total, class_pixels(*frame))
-        self.names.append(name)
-        self.pixels.append(total)
-
-    def summary(self):
-        together = {}
-        for pixels in self.pixels:
-            _add(together, pixels)
-        classes = [value for value in sorted(together) if value != 0]
-        rows = [self._row(name, pixels, classes) for name, pixels in zip(self.names, self.pixels)]
-        pooled = mean_class_scores(together, classes)
-        found = _means(rows, PIXEL_SCORES) | {"pooled": {name: pooled[name] for name in PIXEL_SCORES}}
-        if not self.binary:
-            per_class = mean_class_scores(together, sorted(together))["per_class"]
-            found["per_class"] = {self.values(value): scores for value, scores in per_class.items()}
-        return found | {"per_image": rows}
-
-    def _row(self, name, pixels, classes):
-        scores = mean_class_scores(pixels, classes)
-        row = {"image": name, **{score: scores[score] for score in PIXEL_SCORES}}
-        if not self.binary:
-            row |= {f"iou_{self.values(value)}": one and one["iou"] for value, one in scores["per_class"].items()}
-        return row
 
 
 @dataclass(frozen=True)
@@ -185,6 +138,8 @@ class _Pair:
         return true * known, self._meant(values, target) * known
 
     def _meant(self, values, target):
+        if target.values and target.values[0] != 0 and not (values == 0).any():
+            return np.maximum(target.encode(values), 0)  # the background has its number in the masks
         if target.kind == "binary":
             return (values != 0).astype("int32")
         if target.kind == "instances":
@@ -244,15 +199,15 @@ def _one_number(pairs):
     return True
 
 
-def _images_below(pairs, folder):
+def _images_below(pairs, folder, axes):
     """The image to draw under each pair."""
     found, alone = pair_by_name([pair.image.path for pair in pairs], list_images(folder))
     if alone:
         raise UserError(f"{alone[0]} has no partner of the same name in {folder}. Give the folder of its images")
     images = []
     for (_, path), pair in zip(found, pairs):
-        image = open_image(path)
-        if len(image.shape) == len(pair.image.shape):
+        image = open_image(path, axes)
+        if axes == "auto" and len(image.shape) == len(pair.image.shape):
             image = open_image(path, pair.image.axes)
         if any(image.size[axis] != pair.image.size[axis] for axis in "TZYX"):
             raise UserError(
@@ -267,19 +222,11 @@ def _figure(pair, below, target, row):
     size = pair.image.size
     middle = size["T"] // 2 if pair.dims == 3 else pair.image.planes // 2
     truth, prediction = pair.labels(middle, target)
-    plane = below and np.asarray(below.plane(pair.image.planes // 2)[..., 0], "float32")
+    number = middle * size["Z"] + size["Z"] // 2 if pair.dims == 3 else middle
+    plane = below and np.asarray(below.plane(number)[..., 0], "float32")
     names = {"instances": {"AP": "ap50", "F1": "f1", "IoU": "iou"}}.get(target.kind, {"IoU": "iou", "Dice": "dice"})
     score = "   ".join(f"{name} {row[key]:.2f}" for name, key in names.items())
     return overlays.truth_and_prediction(plane, truth, prediction, score, classes=target.kind != "instances")
-
-
-def _means(rows, scores):
-    return {score: float(np.mean([row[score] for row in rows])) for score in scores}
-
-
-def _add(total, pixels):
-    for value, counts in pixels.items():
-        total[value] = total.get(value, 0) + counts
 
 
 def _worth_seeing(scores, count):

@@ -13,7 +13,7 @@ _BRIGHT = ("intensity_mean", "intensity_max", "intensity_min")
 _LENGTHS = ("equivalent_diameter_area", "perimeter", "axis_major_length", "axis_minor_length")
 
 
-def measure(labels, images=None, classes=False, on_progress=None, dims=None):
+def measure(labels, images=None, classes=False, on_progress=None, dims=None, open_grey=open_image):
     """Measure the objects of a folder of label images.
 
     Parameters
@@ -27,6 +27,8 @@ def measure(labels, images=None, classes=False, on_progress=None, dims=None):
     dims : int, optional
         2 where the objects of each plane have numbers of their own, as in the results of a 2D model; default 3 where
         images have depth.
+    open_grey : callable
+        Opens one of `images`; gives an ImageFile.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def measure(labels, images=None, classes=False, on_progress=None, dims=None):
     objects, counts = [], []
     for number, file in enumerate(files):
         image = open_image(file)
-        grey = open_image(partners[file]) if file in partners else None
+        grey = open_grey(partners[file]) if file in partners else None
         if grey is not None and (grey.planes, grey.plane_shape[:2]) != (image.planes, image.plane_shape[:2]):
             grey = None
         for frame in image.frames(3 if image.size["Z"] > 1 and dims != 2 else 2):

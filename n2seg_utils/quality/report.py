@@ -4,6 +4,7 @@ import base64
 from html import escape
 
 from ..data.files import write_text
+from ..words import counted
 from . import plots
 
 _STYLE = """
@@ -63,8 +64,8 @@ def _scores(scores):
         pooled = scores["pooled"].get(name)
         rows.append((_OF_LABELS[name], f"{scores[name]:.3f}", "" if pooled is None else f"{pooled:.3f}"))
     note = (
-        f"<p>Of {len(scores['per_image'])} images; 1 is perfect. Objects count as found when they overlap by an IoU of "
-        "at least 0.5. Where there is nothing to find and nothing was found, the score is 1.</p>"
+        f"<p>Of {counted(len(scores['per_image']), 'image')}; 1 is perfect. Objects count as found when they overlap "
+        "by an IoU of at least 0.5. Where there is nothing to find and nothing was found, the score is 1.</p>"
     )
     columns = [name for name in ("true_objects", "predicted_objects", *names) if name in scores["per_image"][0]]
     return [_table(rows), note, _each_image(scores["per_image"], ["image", *columns], ["image", *columns])]
@@ -94,8 +95,8 @@ def _restored_table(scores):
         values = [found["raw"], found["prediction"], found["gain"]]
         rows.append((name.upper() + unit, *("" if v is None else f"{v:.{digits}f}" for v in values)))
     note = (
-        f"<p>Means over {len(scores['per_image'])} images. SSIM and PSNR: higher is better; NRMSE: lower is better. "
-        "The data range is the truth's largest minus its smallest value in each image.</p>"
+        f"<p>Means over {counted(len(scores['per_image']), 'image')}. SSIM and PSNR: higher is better; NRMSE: lower is "
+        "better. The data range is the truth's largest minus its smallest value in each image.</p>"
     )
     return _table(rows) + note
 

@@ -73,6 +73,13 @@ class SegmentSettings(TrainingSettings):
         advanced=True,
         choices=("image", "dataset"),
     )
+    pretrained: str = knob(
+        "",
+        "Start from a model",
+        "Run folder, or folder of an n2v, csbdeep or DenoiSeg model: what fits of its network is learned further.",
+        "training",
+        advanced=True,
+    )
     freeze: str = knob(
         "nothing",
         "Keep as it is",

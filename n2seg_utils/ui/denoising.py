@@ -9,6 +9,7 @@ from ..data.check import check_images
 from ..data.files import list_images
 from ..quality import plots
 from ..settings import DenoiseSettings
+from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
 from .viewer import browse
@@ -72,7 +73,7 @@ class Denoising(Workflow):
         if self.model.settings.truth:
             update = progress.bar("Quality control")
             self.scores = judge_denoiser(self.model, update)
-            update.close(f"{len(self.scores['per_image'])} images judged")
+            update.close(f"{counted(len(self.scores['per_image']), 'image')} judged")
             say(_scores_in_words(self.scores))
         else:
             say("You gave no clean images, so there are no scores. Look closely: is noise gone, and is structure kept?")
@@ -134,4 +135,4 @@ def _scores_in_words(scores):
         cells = "".join(f"<td style='text-align:right;padding:0 1em'>{n:.{digits}f}</td>" for n in numbers)
         rows.append(f"<tr><td>{name.upper()} ({better} is better)</td>{cells}</tr>")
     head = "<tr><th></th><th>noisy</th><th>denoised</th><th>change</th></tr>"
-    return f"Mean over {len(scores['per_image'])} images with truth:<table>{head}{''.join(rows)}</table>"
+    return f"Mean over {counted(len(scores['per_image']), 'image')} with truth:<table>{head}{''.join(rows)}</table>"

@@ -80,6 +80,8 @@ class _Explorer(Viewer):
         )
         if model.target.kind != "instances":
             self.seed.layout.display = "none"
+        if model.architecture.dims == 3:  # counts voxels, and this is one plane
+            self.size.layout.display = "none"
         super().__init__(list(self.files), [self.threshold, self.seed, self.size])
 
     def open(self, name):
@@ -91,7 +93,7 @@ class _Explorer(Viewer):
             self.model.stored, threshold=self.threshold.value, seed=self.seed.value, min_size=self.size.value
         )
         grey, classes = pixels[..., self.channel.value], self.model.target.kind != "instances"
-        stored, tried = (self.model.find(probabilities, r) for r in (self.model.stored, rule))
+        stored, tried = (self.model.find_in_plane(probabilities, r) for r in (self.model.stored, rule))
         contrast = self.contrast.value
         return {
             "image": grey,

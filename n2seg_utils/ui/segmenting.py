@@ -4,10 +4,11 @@ from html import escape
 
 import numpy as np
 
-from ..data import drive
 from ..data.check import check_images
+from ..data.labels import bring_masks
 from ..quality import plots
 from ..settings import SegmentSettings
+from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
 from .label_viewer import browse_labels, explore
@@ -40,14 +41,18 @@ class Segmenting(Workflow):
         UserError
             When something must change first.
         """
+        from ..models.annotated_data import require_both
+
         self.require("form", "section 2")
         self.forget("images", "masks", "target")
         wanted = self.form.settings()
+        if wanted.images or wanted.masks:
+            require_both(wanted)
         images, masks = (wanted.images, wanted.masks) if wanted.images else sample(wanted.sample, "masks")
-        found = check_images(fetch(images), None, wanted.axes, fetch(masks), wanted.target)
+        found = check_images(fetch(images), None, wanted.axes, fetch(masks, bring_masks), wanted.target)
         show_findings(found)
         self.images, self.masks, self.target = images, masks, found.target
-        show_figure(plots.side_by_side(_thumbnails(found, drive.bring(masks)), size=2.6))
+        show_figure(plots.side_by_side(_thumbnails(found, bring_masks(masks)), size=2.6))
 
     def ask_settings(self):
         """Show the form for the training, with values suggested from the images."""
@@ -92,13 +97,13 @@ class Segmenting(Workflow):
 
     def judge(self):
         """Score the validation images, and show what was drawn and what is found."""
-        from ..models.segment_report import example_figure, judge_segmenter, tuning_curve, validation_images
+        from ..models.segment_report import example_figure, judge_segmenter, judged_on, tuning_curve, validation_images
 
         self.require("model", "section 4")
         update = progress.bar("Quality control")
         self.scores = judge_segmenter(self.model, update)
-        update.close(f"{len(self.scores['per_image'])} validation images judged")
-        say(_scores_in_words(self.scores))
+        update.close(f"{counted(len(self.scores['per_image']), 'validation image')} judged")
+        say(_scores_in_words(self.scores) + escape(judged_on(self.model)))
         for number in range(min(2, len(validation_images(self.model)))):
             words, figure = example_figure(self.model, number)
             say(escape(words))
@@ -125,15 +130,17 @@ class Segmenting(Workflow):
         from ..models.segment_report import write_measurements, write_supervisely
 
         self.require("model", "section 4")
-        wanted = self.form.settings()
+        wanted, tuned = self.form.settings(), self.model.settings
         chosen = {name: getattr(wanted, name) for name in ("threshold", "min_size", "orientations")}
-        self.model.settings = self.model.settings.replace(**chosen)
+        self.model.settings = tuned.replace(**chosen)
         if self.model.rule != self.model.stored:
             say(f"With your own numbers: {self.model.rule.describe()}. The tuned ones are kept in the run folder.")
-        source, folder = self.apply(
-            images, chosen | {"outlines": wanted.outlines}, outlines=wanted.outlines == "imagej"
-        )
-        if wanted.outlines == "supervisely":
+        try:
+            made_with = chosen | {"outlines": wanted.outlines}
+            source, folder = self.apply(images, made_with, outlines=wanted.outlines == "imagej")
+        finally:
+            self.model.settings = tuned  # what the report and further judging go by
+        if wanted.outlines == "supervisely" and not (folder / "supervisely").exists():
             write_supervisely(self.model, folder, source)
         counts = write_measurements(self.model, folder, source)
         say(_counts_in_words(counts, folder))
@@ -187,7 +194,8 @@ def _scores_in_words(scores):
         for name, words in _WORDS.items()
         if name in scores
     ]
-    return f"Mean over {len(scores['per_image'])} validation images; 1 is perfect:<table>{''.join(rows)}</table>"
+    images = counted(len(scores["per_image"]), "validation image")
+    return f"Mean over {images}; 1 is perfect:<table>{''.join(rows)}</table>"
 
 
 def _counts_in_words(counts, folder):
@@ -200,6 +208,6 @@ def _counts_in_words(counts, folder):
     more = f"<tr><td>and {len(counts) - most} more</td></tr>" if len(counts) > most else ""
     head = "<tr><th></th><th>objects</th><th>median size (pixels)</th></tr>"
     return (
-        f"{total} objects. Each is measured in {escape(str(folder / 'objects.csv'))}, each image in "
+        f"{counted(total, 'object')}. Each is measured in {escape(str(folder / 'objects.csv'))}, each image in "
         f"counts.csv beside it.<table>{head}{''.join(rows)}{more}</table>"
     )

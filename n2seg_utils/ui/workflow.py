@@ -12,6 +12,7 @@ from ..data.findings import NOTE
 from ..data.public_sets import DESCRIPTIONS, write_public_set
 from ..data.samples import sample_folder
 from ..errors import UserError
+from ..words import counted
 from . import forms, progress, runtime
 from .boxes import say, show_errors_plainly, warn
 
@@ -107,7 +108,7 @@ class Workflow:
             warn(escape(words))
         update = progress.bar(self.applied)
         files = self.model.predict_folder(source, folder, on_progress=update, keep_existing=True, **options)
-        update.close(f"{len(files)} images are in {folder}")
+        update.close(f"{counted(len(files), 'result')} in {folder}")
         return source, folder
 
 
@@ -117,7 +118,8 @@ def show_findings(found):
     for finding in found.findings:
         (say if finding.severity == NOTE else warn)(escape(str(finding)))
     first = found.images[0]
-    say(f"{len(found.images)} images; {escape(first.path.name)} is {escape(first.describe())}, axes {first.axes}.")
+    images = counted(len(found.images), "image")
+    say(f"{images}; {escape(first.path.name)} is {escape(first.describe())}, axes {first.axes}.")
 
 
 def sample(name, partner):
@@ -150,13 +152,13 @@ def _result_folder(run, name, source, made_with):
     return folder
 
 
-def fetch(path):
+def fetch(path, bring=drive.bring):
     """The images of a folder on local disk: copied from Drive, with progress, if they are there."""
     if not path or not drive.on_drive(path):
         return path
     if not drive.HOME.exists():
         runtime.mount_drive()
     update = progress.bar("Copying from Drive")
-    local = drive.bring(path, update)
+    local = bring(path, update)
     update.close("your images are on the local disk")
     return local
