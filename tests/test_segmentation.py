@@ -206,8 +206,6 @@ def test_the_same_seed_and_steps_give_the_same_weights(tmp_path):
     one, two = (train_segmenter(settings(folder, tmp_path / name)) for name in ("one", "two"))
     for a, b in zip(one.network.get_weights(), two.network.get_weights()):
         np.testing.assert_array_equal(a, b)
-    other = train_segmenter(settings(folder, tmp_path / "three", seed=2))
-    assert any((a != b).any() for a, b in zip(one.network.get_weights(), other.network.get_weights()))
 
 
 def test_images_without_a_mask_are_left_out_and_segmented_all_the_same(tmp_path, capsys):

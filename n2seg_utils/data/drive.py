@@ -68,7 +68,8 @@ def bring(path, on_progress=None, cache=None, files=None):
         missing = [(f, s) for f, s in zip(files, sizes) if not _same(local / f.relative_to(folder), f)]
     require_space(local, sum(size for _, size in missing))
     wanted = {local / file.relative_to(folder) for file in files}
-    for stale in list(local.rglob("*")) if path.is_dir() else ():
+    folders = {local, *(file.parent for file in wanted)} if path.is_dir() else ()
+    for stale in [entry for one in folders if one.is_dir() for entry in one.iterdir()]:
         # The copy mirrors the folder: what was removed from Drive must not be trained on.
         if stale.is_file() and stale not in wanted:
             stale.unlink()

@@ -165,7 +165,9 @@ def _by_name(files):
         name = stem(re.sub(r"(?i)\.(zip|roi)$", "", file.name))
         twin = named.setdefault(name, file)
         if twin != file:
-            raise UserError(f"{twin} and {file.name} are both masks of '{name}'. Keep masks in a folder of their own")
+            raise UserError(
+                f"{twin} and {file.name} are both masks of '{name}'. Remove one, or keep masks in a folder of their own"
+            )
     return named
 
 
