@@ -766,3 +766,15 @@ def test_the_noise_of_an_empty_image_is_not_stretched(tmp_path):
 def test_images_of_one_value_cannot_be_scaled(tmp_path):
     with refused(r"All images have the same value everywhere, for example .*flat\.tif\. Check"):
         fit_percentiles([grey(tmp_path / "flat.tif", np.full((60, 70), 7, "uint8"))], "image")
+
+
+def test_masks_called_mask_belong_to_images_called_img(tmp_path):
+    for kind, names in (("images", ("img_1", "img_2", "3_raw")), ("masks", ("mask_1", "mask_2", "3_mask"))):
+        (tmp_path / kind).mkdir()
+        for value, name in enumerate(names, 1):
+            tifffile.imwrite(tmp_path / kind / f"{name}.tif", np.full((20, 20), value, "uint8"))
+    images = open_images(tmp_path / "images")
+    masks, alone = open_masks(tmp_path / "masks", images)
+    assert not alone
+    for image, mask in zip(images, masks):
+        assert image.plane(0)[0, 0, 0] == mask.plane(0)[0, 0]

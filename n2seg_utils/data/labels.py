@@ -13,6 +13,8 @@ from . import drive, imagej_rois, supervisely
 from .files import is_image_name, list_images, natural_order, stem
 from .images import ImageFile, open_image, require_finite
 
+# What people put before or after the number of an image.
+_IMAGE = re.compile(r"^(img|image|im|raw)[ _-]+|[ _-]+(img|image|im|raw)$", re.IGNORECASE)
 # What programs add to the name of an image when they save its masks.
 _ADDED = (
     re.compile(r"(?i)[ _-]+(cp[ _-]masks|masks?|labels?|seg|(simple[ _-])?segmentation|rois?|roiset|gt|annotations?)$"),
@@ -115,7 +117,7 @@ def open_masks(path, images):
     """The masks of some images, paired by name.
 
     A mask may be called like its image, or have one of the usual additions (``cell_1_mask.png``, ``cell_1.tif.zip``,
-    ``RoiSet_cell_1.zip``).
+    ``RoiSet_cell_1.zip``; ``mask_1.png`` for ``img_1.tif``).
 
     Parameters
     ----------
@@ -141,8 +143,9 @@ def open_masks(path, images):
         twin = wanted.setdefault(stem(image.path), image)
         if twin is not image:
             raise UserError(f"{twin.path} and {image.path.name} would have the same mask. Rename one of them")
+    also = _shortened(wanted)
     for name, file in files.items():
-        known = next((n for n in _likely(name) if n in wanted), None)
+        known = next((also.get(n, n) for n in _likely(name) if n in wanted or n in also), None)
         if known is None:
             alone.append(file)
         elif known in found:
@@ -169,6 +172,14 @@ def _by_name(files):
                 f"{twin} and {file.name} are both masks of '{name}'. Remove one, or keep masks in a folder of their own"
             )
     return named
+
+
+def _shortened(names):
+    """What images may be called without "img_" and the like -> their name, where that is clear."""
+    short = {}
+    for name in names:
+        short.setdefault(_IMAGE.sub("", name), []).append(name)
+    return {key: of[0] for key, of in short.items() if key and len(of) == 1 and key not in names}
 
 
 def _likely(name):

@@ -53,7 +53,7 @@ class Start:
             ``from``, ``loaded`` and ``new`` (names of layers), ``frozen``.
         """
         try:
-            loaded, new = weights.load_fitting(network, self.file)
+            loaded, new = weights.load_fitting(network, self.file, () if self.segments else ("output",))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self.folder.damaged(self.file.name) from error
         if not loaded:

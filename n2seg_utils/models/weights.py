@@ -49,8 +49,8 @@ def load(network, path):
         weighted[name].set_weights(stored[found[role]])
 
 
-def load_fitting(network, path):
-    """Put those weights of a file into a network that fit it, layer by layer.
+def load_fitting(network, path, leave=()):
+    """Put those weights of a file into a network that fit it, layer by layer; but not into the layers to `leave`.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def load_fitting(network, path):
     weighted = {layer.name: layer for layer in network.layers if layer.weights}
     found, loaded = _by_role(stored), []
     for role, name in _by_role(weighted).items():
-        arrays = stored[found[role]] if role in found else []
+        arrays = stored[found[role]] if role in found and name not in leave else []
         if [a.shape for a in arrays] == [tuple(w.shape) for w in weighted[name].weights]:
             weighted[name].set_weights(arrays)
             loaded.append(name)
