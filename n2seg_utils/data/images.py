@@ -170,6 +170,12 @@ def quick_to_read(frame):
         yield lambda *where: np.asarray(volume[np.ix_(*(np.arange(size)[place] for size, place in zip(shape, where)))])
 
 
+def central(size, most):
+    """The middle of a side of so many pixels, at most `most` of them, as a slice."""
+    start = max(0, (size - most) // 2)
+    return slice(start, min(size, start + most))
+
+
 def require_finite(pixels, path):
     """Raise a UserError if a pixel is not a number."""
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..data import drive
-from ..data.images import open_images
+from ..data.images import central, open_images
 from ..data.labels import bring_masks, open_masks
 from ..errors import UserError
 from ..learning.annotated_patches import AnnotatedSampler, Variation
@@ -91,11 +91,6 @@ def variation(settings):
     )
 
 
-def _middle(size, most):
-    start = max(0, (size - most) // 2)
-    return slice(start, min(size, start + most))
-
-
 def varied_patches(settings, target, normalisation, count=4):
     """Some patches of the first images as training sees them, with what is drawn on them.
 
@@ -117,7 +112,7 @@ def varied_patches(settings, target, normalisation, count=4):
     frames, shape = [], patch_shape(settings)
     for image in images:
         frame = image.frames(int(settings.dimensions[0]))[0]
-        middle = tuple(_middle(size, max(_SHOWN_OF, side)) for size, side in zip(frame.shape, shape))
+        middle = tuple(central(size, max(_SHOWN_OF, side)) for size, side in zip(frame.shape, shape))
         frames.append((normalisation.for_image(image).apply(frame.read(*middle)), *annotate(frame, middle)))
     sampler = AnnotatedSampler(
         frames, shape, count, settings.seed, favoured=settings.favoured, variation=variation(settings),

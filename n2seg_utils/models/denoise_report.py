@@ -4,7 +4,7 @@ import numpy as np
 
 from ..data import drive
 from ..data.files import list_images, pair_by_name, stem
-from ..data.images import open_image
+from ..data.images import central, open_image
 from ..quality import plots, qc
 from ..quality.report import write_report
 
@@ -63,7 +63,7 @@ def example_figures(denoiser, number=0):
     files = list_images(drive.bring(settings.images))
     noisy = files[number % len(files)]
     image, shown = open_image(noisy, settings.axes), _SHOWN[denoiser.architecture.dims]
-    middle, window = image.planes // 2, [_central(size, shown) for size in image.plane_shape[:2]]
+    middle, window = image.planes // 2, [central(size, shown) for size in image.plane_shape[:2]]
     planes = dict(zip(("noisy", "denoised"), denoiser.predict_crop(image, middle, *window)))
     partner = pair_by_name([noisy], list_images(drive.bring(settings.truth)))[0] if settings.truth else []
     if partner:
@@ -79,12 +79,6 @@ def example_figures(denoiser, number=0):
     return figures
 
 
-def _central(size, shown):
-    """The middle of an image, as much as a figure shows."""
-    start = max(0, (size - shown) // 2)
-    return slice(start, min(size, start + shown))
-
-
 def write_denoise_report(denoiser, scores=None):
     """Write ``report.html`` into the run folder.
 
@@ -97,12 +91,8 @@ def write_denoise_report(denoiser, scores=None):
     figures = [(f"{words}: what the model makes of it.", figure) for words, figure in example_figures(denoiser).items()]
     figures += [("The loss while training: it falls, then stays level. For Noise2Void it never reaches zero, because "
                  "noise cannot be predicted.", plots.loss_curve(history))]  # fmt: skip
-    best = f"{facts.get('best_epoch')} of {facts.get('epochs_done')}"
     happened = {
-        "started": facts.get("started"),
-        "ended": f"{facts.get('ended')} ({facts.get('status')})",
-        "training": f"{facts.get('training_seconds')} s on {facts.get('device')}, best epoch {best}"
-        + (f"; {facts['minutes']:g} minutes were asked for" if facts.get("minutes") else ""),
+        **denoiser.run.course(),
         "images": f"{len(facts['images'])}, brightness scaled per {facts['normalisation']['kind']}",
         **facts["versions"],
     }

@@ -125,6 +125,17 @@ class RunFolder:
             )
         return self
 
+    def course(self):
+        """How the training went, for reports: when, how long, where, and which epoch was best."""
+        facts = self.facts()
+        best = f"{facts.get('best_epoch')} of {facts.get('epochs_done')}"
+        asked = f"; {facts['minutes']:g} minutes were asked for" if facts.get("minutes") else ""
+        return {
+            "started": facts.get("started"),
+            "ended": f"{facts.get('ended')} ({facts.get('status')})",
+            "training": f"{facts.get('training_seconds')} s on {facts.get('device')}, best epoch {best}{asked}",
+        }
+
     @property
     def workflow(self):
         """What was trained: "denoise", "segment" ...; folders of n2v are for denoising."""

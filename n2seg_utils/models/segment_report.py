@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data import drive, supervisely
 from ..data.files import list_images, stem, write_table
-from ..data.images import open_image
+from ..data.images import central, open_image
 from ..data.labels import bring_masks
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels
@@ -72,7 +72,7 @@ def example_figure(segmenter, number=0):
     chosen = [(image, mask) for image, mask in zip(images, masks) if image.path in validating]
     image, mask = chosen[number % len(chosen)]
     shown, middle = _SHOWN[segmenter.architecture.dims], image.planes // 2
-    window = tuple(_central(size, shown) for size in image.plane_shape[:2])
+    window = tuple(central(size, shown) for size in image.plane_shape[:2])
     pixels, found = segmenter.predict_crop(image, middle, *window)
     truth = segmenter.target.encode(mask.plane(middle))[window]
     figure = overlays.truth_and_prediction(
@@ -154,12 +154,8 @@ def write_segment_report(segmenter, scores=None):
     curve = tuning_curve(segmenter)
     if curve:
         figures.append((_about_tuning(target), plots.threshold_curve(curve, rule.threshold)))
-    best = f"{facts.get('best_epoch')} of {facts.get('epochs_done')}"
     happened = {
-        "started": facts.get("started"),
-        "ended": f"{facts.get('ended')} ({facts.get('status')})",
-        "training": f"{facts.get('training_seconds')} s on {facts.get('device')}, best epoch {best}"
-        + (f"; {facts['minutes']:g} minutes were asked for" if facts.get("minutes") else ""),
+        **run.course(),
         "images": len(facts["images"]),
         "masks": f"{target.describe()}: {target.why}",
         "from probabilities to labels": rule.describe(),
@@ -195,9 +191,3 @@ def _split(segmenter):
 def _about_tuning(target):
     score = "average precision (mean of IoU 0.5 and 0.50 to 0.95)" if target.kind == "instances" else "IoU"
     return f"The {score} on the validation images for other thresholds; the line is the one in use."
-
-
-def _central(size, shown):
-    """The middle of an image, as much as a figure shows."""
-    start = max(0, (size - shown) // 2)
-    return slice(start, min(size, start + shown))

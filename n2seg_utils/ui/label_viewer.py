@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from ..data.files import list_images, stem
-from ..data.images import open_image
+from ..data.images import central, open_image
 from ..quality import plots
 from ..quality.painting import painted
 from .viewer import SLOW, Viewer
@@ -105,10 +105,7 @@ class _Explorer(Viewer):
         """The middle of the plane that is looked at, and what the network says of it; asked once."""
         wanted = self.image.path, self.plane.value
         if self.known.get("of") != wanted:
-            window = []
-            for size in self.image.plane_shape[:2]:
-                start = max(0, (size - _LARGEST) // 2)
-                window.append(slice(start, min(size, start + _LARGEST)))
+            window = [central(size, _LARGEST) for size in self.image.plane_shape[:2]]
             self.known = {"of": wanted, "is": self.model.predict_crop(self.image, self.plane.value, *window)}
         return self.known["is"]
 
