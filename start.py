@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From a fresh clone to a running suite, with nothing but Python.
 
-    python3 start.py demo     set everything up and denoise the built-in sample, to pictures and a report
+    python3 start.py demo     set everything up and denoise and segment the built-in sample, to a report
     python3 start.py lab      set everything up and open the notebooks in JupyterLab
     python3 start.py tests    set everything up and run the tests
 

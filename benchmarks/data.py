@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,41 @@ def dsb2018(sigma, work, train=200, test=16):
             if folder == found.test:
                 tifffile.imwrite(found.truth / name, clean)
     return found
+
+
+def split_nuclei(limit=None):
+    """Names of all images of DSB2018, of any size: those that train, and those that are judged."""
+    with open(source() / "dsb2018" / "splits.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [[row["name"] for row in rows if (row["split"] == "train") == train][:limit] for train in (True, False)]
+
+
+def noisy_nuclei(sigma, work, limit=None):
+    """All of DSB2018 with Gaussian noise, the same at every call; masks of what is judged are in ``work/masks``."""
+    found = Folders(work / "train", work / "test", work / "truth")
+    for folder in (found.train, found.test, found.truth, work / "masks"):
+        folder.mkdir(parents=True)
+    for folder, names in zip((found.train, found.test), split_nuclei(limit)):
+        for name in names:
+            clean = tifffile.imread(source() / "dsb2018" / "images" / name).astype("float32")
+            noise = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(clean.shape, "float32")
+            tifffile.imwrite(folder / name, clean + np.float32(sigma) * noise)
+            if folder == found.test:
+                tifffile.imwrite(found.truth / name, clean)
+                shutil.copyfile(source() / "dsb2018" / "masks" / name, work / "masks" / name)
+    return found
+
+
+def annotate_nuclei(train, count, draw, work):
+    """So many images of `train`, drawn at random, and their masks: folders. A larger draw holds the smaller ones."""
+    images, masks = work / "images", work / "masks"
+    for folder in (images, masks):
+        folder.mkdir(parents=True)
+    names = sorted(file.name for file in train.iterdir())
+    for number in np.random.default_rng(draw).permutation(len(names))[:count]:
+        shutil.copyfile(train / names[number], images / names[number])
+        shutil.copyfile(source() / "dsb2018" / "masks" / names[number], masks / names[number])
+    return images, masks
 
 
 def sample(name, work, train=6, test=2):

@@ -17,7 +17,7 @@ from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
 from n2seg_utils.learning.seeds import StepSeed
-from n2seg_utils.settings.denoise import MANIPULATORS
+from n2seg_utils.settings.hiding import MANIPULATORS
 
 
 class BareTraining(Noise2VoidTraining):

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from .about import ADDRESS, VERSION
+from .about import VERSION
 from .errors import UserError
 from .words import counted
 
@@ -65,6 +65,10 @@ def _parser():
     segment.add_argument("--images", help="folder of images, or one file")
     segment.add_argument("--masks", help="folder of masks, ROI sets, or a Supervisely project")
     _training_arguments(segment)
+    joint = _add(train, "joint", _train_joint, "train one network to denoise and to segment; some images have masks")
+    joint.add_argument("--images", help="folder of noisy images, annotated or not")
+    joint.add_argument("--masks", help="folder of masks of some of them, ROI sets, or a Supervisely project")
+    _training_arguments(joint)
 
     predict = _add(commands, "predict", _predict, "apply a trained model")
     predict.add_argument("--run", required=True, help="run folder of the model")
@@ -96,7 +100,7 @@ def _parser():
     notebook.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="fill in a field")
     notebook.add_argument("--out", metavar="FILE.ipynb", help="where to write the executed notebook")
 
-    demo = _add(commands, "demo", _demo, "denoise the built-in sample, to a report")
+    demo = _add(commands, "demo", _demo, "denoise and segment the built-in sample, to a report")
     demo.add_argument("--out", default="n2seg_demo", help="folder for the demo")
     demo.add_argument("--minutes", type=float, default=1.0, help="time to train")
     return parser
@@ -180,6 +184,26 @@ def _train_segment(options):
     print(f"The model is in {segmenter.run.path}, the report is {report}")
 
 
+def _train_joint(options):
+    from .settings import JointSettings
+
+    settings = _settings(JointSettings, options, ("images", "masks", "run"))
+    _quiet()
+    from .workflows import joint
+
+    model, scores, report = joint(settings)
+    _print_joint_scores(*scores)
+    print(f"The model is in {model.run.path}, the report is {report}")
+
+
+def _print_joint_scores(labels, denoised):
+    print(f"Labels of {counted(len(labels['per_image']), 'validation image')}:")
+    _print_label_scores(labels)
+    if denoised:
+        print(f"Denoising of {counted(len(denoised['per_image']), 'image')} with truth:")
+        _print_scores(denoised)
+
+
 def _settings(kind, options, needed):
     """The settings of a training, from the file, the options and the pairs, in this order."""
     values = kind.load(options.config).to_dict() if options.config else {}
@@ -247,33 +271,13 @@ def _notebook(options):
 
 
 def _demo(options):
-    from .data.samples import sample_folder
-    from .settings import DenoiseSettings
+    from .settings import JointSettings
 
-    out, settings = Path(options.out), DenoiseSettings(minutes=options.minutes).check()
-    print("Making the built-in sample", flush=True)
-
-    sample = sample_folder(out / "sample")
+    settings = JointSettings(minutes=options.minutes).check()
     _quiet()
-    from .models.denoise_report import judge_denoiser, write_denoise_report
-    from .models.denoise_training import train_denoiser
-    from .models.run_folder import RunFolder
-    from .ui.progress import TextWatcher
+    from .demo import run_demo
 
-    run = RunFolder(out / "denoise").free_name()
-    settings = settings.replace(images=sample / "images", truth=sample / "clean", run=run.path)
-    denoiser = train_denoiser(settings, TextWatcher())
-    denoiser.predict_folder(settings.images, run / "denoised")
-    scores = judge_denoiser(denoiser)
-    report = write_denoise_report(denoiser, scores)
-    psnr = scores["psnr"]
-    print(
-        f"Noisy {psnr['raw']:.1f} dB -> denoised {psnr['prediction']:.1f} dB (PSNR, {len(scores['per_image'])} images)"
-    )
-    print(f"Denoised images: {run / 'denoised'}")
-    print(f"Pictures: {run / 'quality'}")
-    print(f"Report: {report.absolute()}")
-    print(f"Your own images: n2seg train denoise --images FOLDER --run RUN, or the notebooks at {ADDRESS}")
+    run_demo(Path(options.out), settings)
 
 
 def parse_pairs(texts):

@@ -39,21 +39,48 @@ def segment(settings):
     scores : dict
     report : Path
     """
-    from .models.segment_report import about_start, judge_segmenter, write_segment_report
+    from .models.segment_report import judge_segmenter, write_segment_report
     from .models.segment_training import train_segmenter
 
     images, masks = drive.bring(settings.images), bring_masks(settings.masks)
-    found = check_images(images, None, settings.axes, masks, settings.target)
+    segmenter = _trained(train_segmenter, settings, check_images(images, None, settings.axes, masks, settings.target))
+    scores = judge_segmenter(segmenter)
+    return segmenter, scores, write_segment_report(segmenter, scores)
+
+
+def joint(settings):
+    """Train one network to denoise and to segment, tune it, judge it, write the report.
+
+    Returns
+    -------
+    model : JointModel
+    scores : (dict, dict or None)
+        Of labels and of denoised images.
+    report : Path
+    """
+    from .models.joint_report import judge_joint, write_joint_report
+    from .models.joint_training import train_joint
+
+    images, masks = drive.bring(settings.images), bring_masks(settings.masks)
+    found = check_images(images, settings.truth, settings.axes, masks, settings.target, joint=True)
+    model = _trained(train_joint, settings, found)
+    scores = judge_joint(model)
+    return model, scores, write_joint_report(model, scores)
+
+
+def _trained(train, settings, found):
+    """Train on annotated images that were checked, telling how it goes."""
+    from .models.segment_report import about_start
+
     _warn(found)
     print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
     tuning = bar("Tuning")
-    segmenter = train_segmenter(settings, TextWatcher(), tuning)
-    tuning.close(segmenter.stored.describe())
-    start = segmenter.run.facts().get("start")
+    model = train(settings, TextWatcher(), tuning)
+    tuning.close(model.stored.describe())
+    start = model.run.facts().get("start")
     if start:
         print(about_start(start))
-    scores = judge_segmenter(segmenter)
-    return segmenter, scores, write_segment_report(segmenter, scores)
+    return model
 
 
 def predict(run, images, out, tile="auto", axes="auto", **options):
@@ -68,21 +95,24 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
         What was chosen of ``dtype`` (denoising), ``outlines``, ``threshold`` and ``min_size`` (segmentation); None
         leaves it as in the run.
     """
-    folder, given = RunFolder(run).require(), {name for name, value in options.items() if value is not None}
-    segments = folder.workflow == "segment"
-    wrong = given & ({"dtype"} if segments else {"outlines", "threshold", "min_size"})
+    workflow = RunFolder(run).require().workflow
+    given = {name: value for name, value in options.items() if value is not None}
+    wrong = set(given) & _UNKNOWN[workflow]
     if wrong:
         raise UserError(
-            f"The model in {run} was trained to {folder.workflow}, which knows no {' or '.join(sorted(wrong))}. Leave "
+            f"The model in {run} was trained to {workflow}, which knows no {' or '.join(sorted(wrong))}. Leave "
             "that option out"
         )
-    if segments:
-        _segment_folder(run, images, Path(out), tile, axes, **options)
+    if workflow == "denoise":
+        _denoise_folder(run, images, out, tile, axes, **given)
     else:
-        _denoise_folder(run, images, out, tile, axes, options.get("dtype"))
+        _segment_folder(workflow, run, images, Path(out), tile, axes, **given)
 
 
-def _denoise_folder(run, images, out, tile, axes, dtype):
+_UNKNOWN = {"denoise": {"outlines", "threshold", "min_size"}, "segment": {"dtype"}, "joint": set()}
+
+
+def _denoise_folder(run, images, out, tile, axes, dtype=None):
     from .models.denoiser import Denoiser
 
     denoiser = Denoiser.load(run)
@@ -92,24 +122,26 @@ def _denoise_folder(run, images, out, tile, axes, dtype):
     update.close(f"{counted(len(files), 'image')} written to {out}")
 
 
-def _segment_folder(run, images, out, tile, axes, outlines=None, threshold=None, min_size=None, dtype=None):
+def _segment_folder(workflow, run, images, out, tile, axes, **chosen):
+    from .models.joint import JointModel
     from .models.segment_report import write_measurements, write_supervisely
     from .models.segmenter import Segmenter
 
-    segmenter = Segmenter.load(run)
-    chosen = {"threshold": threshold, "min_size": min_size}
-    segmenter.settings = segmenter.settings.replace(**{n: v for n, v in chosen.items() if v is not None}).check()
-    _doubt(segmenter, images, axes)
-    update = bar("Segmenting")
-    outlines = outlines or segmenter.settings.outlines
-    project = [out / "supervisely"] if outlines == "supervisely" else []
-    require_absent([out / "objects.csv", out / "counts.csv", *project])
-    files = segmenter.predict_folder(images, out, tile, update, axes=axes, outlines=outlines == "imagej")
-    if outlines == "supervisely":
-        write_supervisely(segmenter, out, images, axes)
-    counts = write_measurements(segmenter, out, images, axes)
+    joint = workflow == "joint"
+    model = JointModel.load(run) if joint else Segmenter.load(run)
+    model.settings = settings = model.settings.replace(**chosen).check()
+    _doubt(model, images, axes)
+    update = bar("Denoising and segmenting" if joint else "Segmenting")
+    labels = model.target_file(out, images).parent
+    project = [labels / "supervisely"] if settings.outlines == "supervisely" else []
+    require_absent([labels / "objects.csv", labels / "counts.csv", *project])
+    more = {"dtype": settings.dtype} if joint else {}
+    files = model.predict_folder(images, out, tile, update, axes=axes, outlines=settings.outlines == "imagej", **more)
+    if project:
+        write_supervisely(model, labels, images, axes)
+    counts = write_measurements(model, labels, images, axes)
     total = sum(row["objects"] for row in counts)
-    update.close(f"{counted(len(files), 'label image')} with {counted(total, 'object')} written to {out}")
+    update.close(f"{counted(len(files), 'label image')} with {counted(total, 'object')} written to {labels}")
 
 
 def _warn(found):

@@ -16,13 +16,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from n2seg_utils.about import ADDRESS, INSTALL, TAG, TESTED  # noqa: E402
-from n2seg_utils.settings import DenoiseSettings, SegmentSettings  # noqa: E402
+from n2seg_utils.settings import DenoiseSettings, JointSettings, SegmentSettings  # noqa: E402
 
 PURPOSES = {
     "1_Noise2Void_denoising": ("Denoise images without clean examples (Noise2Void)", "synthetic nuclei, built in"),
     "2_UNet_segmentation": (
         "Segment images, and count what is in them (U-Net)",
         "synthetic nuclei, built in",
+    ),
+    "3_Noise2Seg_joint": (
+        "Denoise and segment together, from few annotations (Noise2Seg)",
+        "synthetic nuclei, a third annotated, built in",
     ),
 }
 METADATA = {
@@ -101,6 +105,7 @@ def generated():
         "badges": badge_table(),
         "settings": settings_table(DenoiseSettings),
         "segment settings": settings_table(SegmentSettings),
+        "joint settings": settings_table(JointSettings),
     }
     for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"

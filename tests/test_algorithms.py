@@ -131,7 +131,7 @@ def test_hiding_pixels_needs_no_python_while_training():
     from n2seg_utils.learning.blindspot import BlindSpots
     from n2seg_utils.learning.patches import PatchSampler
     from n2seg_utils.learning.seeds import StepSeed
-    from n2seg_utils.settings.denoise import MANIPULATORS
+    from n2seg_utils.settings.hiding import MANIPULATORS
 
     patches = PatchSampler([np.zeros((40, 40, 1))], (16, 16), 4, 1)
     for manipulator in MANIPULATORS:

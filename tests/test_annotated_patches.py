@@ -22,7 +22,7 @@ from n2seg_utils.learning.losses import cross_entropy, dice_loss, distance_loss,
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.patches import PatchSampler
 from n2seg_utils.learning.seeds import StepSeed
-from n2seg_utils.learning.segmentation import Score, SegmentationTraining
+from n2seg_utils.learning.segmentation import Score, SegmentationLoss, SegmentationTraining
 from n2seg_utils.learning.training import Plan, Refill, plan_for_minutes, train
 
 WARPS = {
@@ -546,7 +546,9 @@ def training(objects=False, distance=False, seed=1, frames=None, loss="both", **
     patches = AnnotatedSampler(frames[:-1], variation=Variation(45, 1.25, 2, 0.1, 1.3, 0.05, 0.5), **common)
     validation = AnnotatedSampler(frames[-1:], favoured=0, flip=False, turn=False, stream=1, **common)
     built = unet(Architecture(width=4, depth=1, outputs=kinds + distance, **network))
-    return SegmentationTraining(built, patches, validation, seed, [1.0] * kinds, objects, distance, loss)
+    return SegmentationTraining(
+        built, patches, validation, seed, SegmentationLoss([1.0] * kinds, objects, distance, loss)
+    )
 
 
 @pytest.mark.parametrize(("objects", "loss", "reached"), [(False, "dice", 0.8), (True, "both", 0.5)])
@@ -702,7 +704,7 @@ def test_a_volume_of_three_channels_is_learned_too():
     patches = AnnotatedSampler([frame], variation=Variation(45, 1.25, 2, 0.1, 1.3, 0.05, 0.5), **shared)
     validation = AnnotatedSampler([frame], favoured=0, flip=False, turn=False, stream=1, **shared)
     network = unet(Architecture(3, 3, outputs=3, width=4, depth=1, batch_norm=True))
-    model = SegmentationTraining(network, patches, validation, 1, [1.0] * 3, True)
+    model = SegmentationTraining(network, patches, validation, 1, SegmentationLoss([1.0] * 3, True))
     history = train(model, Plan(2, 12, 0.02)).history
     assert history[-1]["loss"] < 0.9 * history[0]["loss"]
 

@@ -488,12 +488,16 @@ OLD = {"care_2d": (2, False), "denoiseg_2d": (4, True), "n2v_2d": (2, True), "n2
 def test_all_layers_of_an_old_network_are_loaded_but_those_of_another_shape(old, name, channels):
     start = transfer.open_start(settings(old(name)))
     depth, batch_norm = OLD[name]
-    assert (start.architecture.depth, start.architecture.batch_norm, start.segments) == (depth, batch_norm, False)
+    assert (start.architecture.depth, start.architecture.batch_norm, start.workflow) == (
+        depth,
+        batch_norm,
+        "joint" if name == "denoiseg_2d" else "denoise",
+    )
     design = start.design(Architecture(channels=channels, outputs=3))
     network = unet(design)
     assert (network.input_shape[-1], network.output_shape[-1]) == (channels, 3)
     before = {layer.name: [np.array(w) for w in layer.get_weights()] for layer in network.layers}
-    about = start.put_into(network, "nothing")
+    about = start.put_into(network, "nothing", "segment")
     assert set(about["new"]) == {"output"} | ({"down_level_0_no_0"} if channels == 3 else set())
     assert sorted(about["loaded"] + about["new"]) == sorted(x.name for x in network.layers if x.weights)
     assert about["frozen"] == []
@@ -544,7 +548,7 @@ def test_of_another_network_what_fits_is_loaded_and_the_rest_is_told(tmp_path):
 def test_frozen_layers_do_not_learn_and_the_others_do(old, freeze):
     start = transfer.open_start(settings(old("care_2d")))
     network = unet(start.design(Architecture(channels=1, outputs=3)))
-    about = start.put_into(network, freeze)
+    about = start.put_into(network, freeze, "segment")
     before = {layer.name: [np.array(w) for w in layer.get_weights()] for layer in network.layers if layer.weights}
     network.compile("sgd", "mse")
     rng = np.random.default_rng(0)
@@ -560,7 +564,7 @@ def test_frozen_layers_do_not_learn_and_the_others_do(old, freeze):
 def test_a_layer_that_could_not_be_loaded_is_not_frozen(old):
     start = transfer.open_start(settings(old("n2v2_2d")))
     network = unet(start.design(Architecture(channels=3, outputs=2)))
-    about = start.put_into(network, "encoder")
+    about = start.put_into(network, "encoder", "segment")
     assert "down_level_0_no_0" not in about["frozen"]
     assert "down_level_0_no_1" in about["frozen"]
     assert network.get_layer("down_level_0_no_0").trainable
@@ -577,7 +581,7 @@ def test_what_is_no_model_to_start_from_is_refused(old, tmp_path):
     (folder / "weights_best.h5").write_bytes(b"junk")
     start = transfer.open_start(settings(folder))
     with pytest.raises(UserError, match=r"weights_best\.h5"):
-        start.put_into(unet(start.design(Architecture(outputs=3))), "nothing")
+        start.put_into(unet(start.design(Architecture(outputs=3))), "nothing", "segment")
     weights.save(unet(Architecture(depth=1, width=6)), folder / "weights_best.h5")
     with pytest.raises(UserError, match=r"No layer of the model in .*care_2d fits.*or leave 'pretrained' empty"):
-        start.put_into(unet(start.design(Architecture(outputs=3))), "nothing")
+        start.put_into(unet(start.design(Architecture(outputs=3))), "nothing", "segment")

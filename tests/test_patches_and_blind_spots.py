@@ -7,7 +7,7 @@ from n2seg_utils.learning.blindspot import BlindSpots
 from n2seg_utils.learning.patches import PatchSampler
 from n2seg_utils.learning.seeds import StepSeed
 from n2seg_utils.models.hiding import line_mask
-from n2seg_utils.settings.denoise import MANIPULATORS
+from n2seg_utils.settings.hiding import MANIPULATORS
 
 
 def sampler(images, **more):

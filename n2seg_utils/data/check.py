@@ -47,7 +47,7 @@ class Check:
         return {"ok": self.ok, "findings": [asdict(f) for f in self.findings], "images": images}
 
 
-def check_images(images, truth=None, axes="auto", masks=None, kind="auto"):
+def check_images(images, truth=None, axes="auto", masks=None, kind="auto", joint=False):
     """Look at a folder of images, and at a folder of clean ones or of masks if given.
 
     Parameters
@@ -55,8 +55,9 @@ def check_images(images, truth=None, axes="auto", masks=None, kind="auto"):
     images, truth, masks : path
     axes : str
     kind : str
-        What the masks show, if not "auto": see :func:`~n2seg_utils.data.targets.recognise`. The noise of images with
-        masks is not looked at.
+        What the masks show, if not "auto": see :func:`~n2seg_utils.data.targets.recognise`.
+    joint : bool
+        Images with masks are to be denoised too: their noise is looked at, and images without a mask are welcome.
 
     Returns
     -------
@@ -79,9 +80,9 @@ def check_images(images, truth=None, axes="auto", masks=None, kind="auto"):
     if opened:
         findings += _together(opened, 2 * _TWO_PATCHES if masks else _TWO_PATCHES)
         if masks:
-            more, target = check_masks(opened, masks, kind)
+            more, target = check_masks(opened, masks, kind, joint)
             findings += more
-        else:
+        if joint or not masks:
             findings += _noise(opened)
         findings += _truth(opened, truth, axes) if truth else []
     return Check(findings, opened, target)

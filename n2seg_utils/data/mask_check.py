@@ -13,7 +13,7 @@ _SMALL = 4  # pixels across: smaller objects are hardly more than their border
 _SHOWN = 3
 
 
-def check_masks(images, masks, kind="auto"):
+def check_masks(images, masks, kind="auto", joint=False):
     """Look at the masks of some images.
 
     Parameters
@@ -22,6 +22,8 @@ def check_masks(images, masks, kind="auto"):
     masks : path
     kind : str
         What they show, if not "auto".
+    joint : bool
+        Images without a mask are used, to learn to denoise.
 
     Returns
     -------
@@ -38,14 +40,9 @@ def check_masks(images, masks, kind="auto"):
     findings = [Finding(NOTE, "", f"The masks show {target.describe()}: {target.why}.", "If not, say what they show.")]
     missing = [image.path.name for image, mask in zip(images, found) if mask is None]
     if missing:
-        findings.append(
-            Finding(
-                WARNING,
-                "",
-                f"{counted(len(missing), 'image')} without a mask: {_names(missing)}.",
-                "They are left out.",
-            )
-        )
+        words = f"{counted(len(missing), 'image')} without a mask: {_names(missing)}."
+        used = "They teach to denoise." if joint else "They are left out."
+        findings.append(Finding(NOTE if joint else WARNING, "", words, used))
     if alone:
         names = [path.name for path in alone]
         words = f"{counted(len(names), 'mask')} without an image: {_names(names)}."

@@ -142,6 +142,10 @@ class Percentiles:
         scaled /= np.float32(np.subtract(self.high, self.low))
         return scaled
 
+    def undo(self, pixels):
+        """What the network says (..., C) -> grey values, float32."""
+        return pixels * np.float32(np.subtract(self.high, self.low)) + np.float32(self.low)
+
 
 PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
 

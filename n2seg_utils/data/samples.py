@@ -4,6 +4,7 @@ Objects are drawn, blurred by the microscope and counted by a camera: photons ar
 noise, gain and offset turn electrons into grey values, which are whole numbers of 16 bit.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +110,24 @@ def sample_folder(out, name="nuclei"):
         with whole_folder(out) as temporary:
             write_sample(name, temporary)
     return out
+
+
+def annotate_few(folder):
+    """Pretend that only a third of a sample's images, and at least two, were annotated: their masks in a folder beside
+    the others, made if it is not there yet.
+
+    Returns
+    -------
+    Path
+        The folder of these masks.
+    """
+    masks, few = Path(folder) / "masks", Path(folder) / "few_masks"
+    if not few.exists():
+        files = sorted(masks.iterdir())
+        with whole_folder(few) as temporary:
+            for file in files[: max(2, len(files) // 3)]:
+                shutil.copyfile(file, temporary / file.name)
+    return few
 
 
 def make_image(name, seed=1, level="medium", shape=None):

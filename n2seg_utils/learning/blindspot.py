@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ..settings.denoise import MANIPULATORS
+from ..settings.hiding import MANIPULATORS
 
 # Where all neighbours are looked at (mean, median, normal_fitted), they are at most these many: sorting more costs time
 # and brings nothing (N2V2 at radius 2, 3, 5: DSB2018 35.17, 35.12, 35.07 dB, confocal 32.31, 32.45, 32.40).

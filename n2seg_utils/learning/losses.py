@@ -1,5 +1,6 @@
 """What training minimises."""
 
+import numpy as np
 from keras import ops
 
 
@@ -30,7 +31,7 @@ def _masked_mean(error, hidden):
 MASKED = {"mse": masked_mse, "mae": masked_mae}
 
 
-def cross_entropy(classes, logits, weights):
+def cross_entropy(classes, logits, weights, diluted=False):
     """Weighted cross-entropy, averaged over the pixels whose class is known.
 
     Parameters
@@ -40,6 +41,9 @@ def cross_entropy(classes, logits, weights):
     logits : tensor (B, Y, X, K) or (B, Z, Y, X, K)
     weights : sequence of K floats
         What a pixel of each class counts.
+    diluted : bool
+        Average over all pixels, known or not, and over no weights, as DenoiSeg does: the fewer pixels are annotated,
+        the less they count.
 
     Returns
     -------
@@ -47,7 +51,8 @@ def cross_entropy(classes, logits, weights):
     """
     truth = ops.one_hot(classes, len(weights), dtype=logits.dtype)  # all zero where negative
     weighted = truth * ops.convert_to_tensor(weights, dtype=logits.dtype)
-    return -ops.sum(weighted * ops.log_softmax(logits)) / ops.maximum(ops.sum(weighted), 1e-6)
+    errors = -ops.sum(weighted * ops.log_softmax(logits))
+    return errors / (classes.shape[0] * np.prod(classes.shape[1:]) if diluted else ops.maximum(ops.sum(weighted), 1e-6))
 
 
 def dice_loss(classes, logits):

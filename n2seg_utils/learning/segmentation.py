@@ -10,6 +10,60 @@ from .seeds import StepSeed
 _DISTANCE_WEIGHT = 4.0
 
 
+class SegmentationLoss:
+    """How wrong a network is about annotated pixels: cross-entropy, Dice loss or both, and the error of distances.
+
+    Parameters
+    ----------
+    weights : sequence of K floats
+        What a pixel of each class counts in the cross-entropy.
+    objects : bool
+        Whether annotations are object numbers, from which background, inside and border are made, or classes.
+    distance : bool
+        Whether annotations hold distances too, which the network's last output learns.
+    kind : str
+        "cross_entropy", "dice" or "both"; or "published", for comparison: cross-entropy averaged over all pixels, known
+        or not, as DenoiSeg has it.
+    """
+
+    def __init__(self, weights, objects, distance=False, kind="both"):
+        self.weights, self.objects, self.distance, self.kind = tuple(weights), objects, distance, kind
+
+    @property
+    def kinds(self):
+        """Number of classes."""
+        return len(self.weights)
+
+    def __call__(self, known, prediction):
+        """The loss of a batch.
+
+        Parameters
+        ----------
+        known : tensor (B, Y, X, A) or (B, Z, Y, X, A)
+            Annotations: object or class numbers, negative where unknown; then distances, if any.
+        prediction : tensor (B, Y, X, K) or (B, Z, Y, X, K)
+            Logits; then distances, if any.
+
+        Returns
+        -------
+        tensor, scalar
+        """
+        classes, logits, loss = self.classes(known), prediction[..., : self.kinds], 0.0
+        if self.kind != "dice":
+            loss = loss + cross_entropy(classes, logits, self.weights, diluted=self.kind == "published")
+        if self.kind in ("dice", "both"):
+            loss = loss + dice_loss(classes, logits)
+        if self.distance:
+            loss = loss + _DISTANCE_WEIGHT * distance_loss(known[..., 1], prediction[..., -1], classes)
+        return loss
+
+    def classes(self, known):
+        """The class of each pixel, int32; negative where unknown."""
+        if self.objects:
+            return border_classes(known[..., :1])[..., 0]
+        return ops.cast(known[..., 0], "int32")
+
+
 class SegmentationTraining(keras.Model):
     """Trains a network to tell the classes of pixels.
 
@@ -19,26 +73,18 @@ class SegmentationTraining(keras.Model):
     Parameters
     ----------
     network : keras.Model
-        (B, Y, X, C) -> (B, Y, X, K), logits of K classes, followed by the distance if `distance`.
+        (B, Y, X, C) -> (B, Y, X, K), logits of K classes, followed by the distance if there is one.
     patches, validation_patches : AnnotatedSampler
     seed : int
-    weights : sequence of K floats
-        What a pixel of each class counts in the cross-entropy.
-    objects : bool
-        Whether annotations are object numbers, from which background, inside and border are made, or classes.
-    distance : bool
-        Whether annotations hold distances too, which the network's last output learns.
-    loss : str
-        "cross_entropy", "dice" or "both".
+    loss : SegmentationLoss
     """
 
-    def __init__(self, network, patches, validation_patches, seed, weights, objects, distance=False, loss="both"):
+    def __init__(self, network, patches, validation_patches, seed, loss):
         super().__init__(name="segmentation")
         self.network = network
         self.patches, self.validation_patches = patches, validation_patches
-        self.seed, self.class_weights, self.objects, self.distance = seed, tuple(weights), objects, distance
-        self.kind_of_loss = loss
-        self.score = Score(len(self.class_weights))
+        self.seed, self.error = seed, loss
+        self.score = Score(loss.kinds)
         self.built = True
 
     def call(self, step, training=False):
@@ -48,28 +94,15 @@ class SegmentationTraining(keras.Model):
         return self.network(image, training=training), known
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Cross-entropy, Dice loss or both, and the error of the distances."""
+        """See :class:`SegmentationLoss`."""
         prediction, known = y_pred
-        classes, kinds = self._classes(known), len(self.class_weights)
-        logits, loss = prediction[..., :kinds], 0.0
-        if self.kind_of_loss != "dice":
-            loss = loss + cross_entropy(classes, logits, self.class_weights)
-        if self.kind_of_loss != "cross_entropy":
-            loss = loss + dice_loss(classes, logits)
-        if self.distance:
-            loss = loss + _DISTANCE_WEIGHT * distance_loss(known[..., 1], prediction[..., -1], classes)
-        return loss
+        return self.error(known, prediction)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The loss, and the Dice of what the network would decide."""
         prediction, known = y_pred
-        self.score.update_state(self._classes(known), prediction[..., : len(self.class_weights)])
+        self.score.update_state(self.error.classes(known), prediction[..., : self.error.kinds])
         return self.get_metrics_result()
-
-    def _classes(self, known):
-        if self.objects:
-            return border_classes(known[..., :1])[..., 0]
-        return ops.cast(known[..., 0], "int32")
 
 
 class Score(keras.metrics.Metric):

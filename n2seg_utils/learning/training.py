@@ -154,6 +154,7 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
         warmup_steps=warmup,
     )
     training.compile(keras.optimizers.Adam(schedule), jit_compile=device.backend() == "jax")
+    training.steps = plan.steps
     bookkeeper = _Bookkeeper(plan, watcher or Watcher(), on_epoch, preview, patience)
     started = time.perf_counter()
     if trained:
@@ -185,15 +186,17 @@ class Refill(keras.callbacks.Callback):
     ----------
     stream : object
         ``blocks(epoch)`` returns the images of an epoch, always of the same sizes.
+    sampler : str
+        What the training calls the sampler that draws from them.
     """
 
-    def __init__(self, stream):
+    def __init__(self, stream, sampler="patches"):
         super().__init__()
-        self.stream = stream
+        self.stream, self.sampler = stream, sampler
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch:
-            self.model.patches.refill(self.stream.blocks(epoch))
+            getattr(self.model, self.sampler).refill(self.stream.blocks(epoch))
 
 
 class _Bookkeeper(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ from ..data.images import central, open_images
 from ..data.labels import bring_masks, open_masks
 from ..errors import UserError
 from ..learning.annotated_patches import AnnotatedSampler, Variation
-from ..learning.annotations import border_classes_of, normalised_distance
+from ..learning.annotations import UNKNOWN, border_classes_of, normalised_distance
 from ..learning.seeds import StepSeed
 from ..quality.painting import painted
 from .suggestions import patch_shape
@@ -17,18 +17,22 @@ _SHOWN_OF = 512  # pixels along each side of an image that patches are shown of
 _USUAL = Variation(45, 1.25, 2.0, 0.1, 1.3, 0.05, 0.5)
 
 
-def annotated_images(settings):
-    """The images that have a mask, and their masks.
+def all_images(settings):
+    """All images, and their masks; None for an image that has none.
 
     Raises
     ------
     UserError
-        If there is none.
+        If no image has a mask.
     """
     require_both(settings)
     images = open_images(drive.bring(settings.images), settings.axes)
-    masks, _ = open_masks(bring_masks(settings.masks), images)
-    known = [(image, mask) for image, mask in zip(images, masks) if mask is not None]
+    return images, open_masks(bring_masks(settings.masks), images)[0]
+
+
+def annotated_images(settings):
+    """The images that have a mask, and their masks; see :func:`all_images`."""
+    known = [(image, mask) for image, mask in zip(*all_images(settings)) if mask is not None]
     return [image for image, _ in known], [mask for _, mask in known]
 
 
@@ -45,8 +49,8 @@ class Annotator:
     Parameters
     ----------
     images : list of ImageFile
-    masks : list of Mask
-        Of these images.
+    masks : list of Mask or None
+        Of these images; of those without one, nothing is known.
     target : Target
     distance : bool
         Give distances too, if there are objects.
@@ -57,13 +61,21 @@ class Annotator:
         self.target, self.distance = target, distance and target.kind == "instances"
 
     @property
+    def kinds(self):
+        """How many classes a network learns, background included."""
+        return 3 if self.target.kind == "instances" else len(self.target.values)
+
+    @property
     def values(self):
         """How many values a pixel there are: an object or class number, and a distance."""
         return 1 + self.distance
 
     def labels(self, frame, where):
         """Object or class numbers of a piece of a Frame; int32, negative where unknown."""
-        return self.target.encode(self.masks[frame.image.path].read(frame, where))
+        mask = self.masks[frame.image.path]
+        if mask is None:
+            return np.full([len(range(*piece.indices(size))) for piece, size in zip(where, frame.shape)], UNKNOWN)
+        return self.target.encode(mask.read(frame, where))
 
     def classes(self, labels):
         """The classes that a network learns from such numbers."""

@@ -36,8 +36,12 @@ def suggest(settings, images, gpu, merged=None, noise=True):
     narrow = dims == 3 and not gpu
     found["network_width"] = (16, "volumes take long without a GPU") if narrow else (32, "it is the usual one")
     found["minutes"] = suggestions.minutes(images, gpu, dims)
-    if noise:
-        found |= _against_shared_noise(images, settings.patch_size or found["patch_size"][0])
+    return found | hiding(settings, images, settings.patch_size or found["patch_size"][0], noise)
+
+
+def hiding(settings, images, patch, noise):
+    """Values for what is hidden of patches with sides of so many pixels; see :func:`suggest`."""
+    found = _against_shared_noise(images, patch) if noise else {}
     return found | {"masked_percent": _masked(settings, found)}
 
 
@@ -72,15 +76,11 @@ def settle(settings, images, gpu, merged=None):
         When an image is too small for the patches, naming it and a size that works.
     """
     suggested = suggest(settings, images, gpu, merged, noise=settings.algorithm == "structn2v")
-    if settings.minutes is None and suggestions.counted(settings):
-        settings = settings.replace(minutes=0)
-    idle = () if settings.algorithm == "structn2v" and not settings.struct_mask else _STRUCT
-    open_values = {
-        name: value
-        for name, (value, _) in suggested.items()
-        if getattr(settings, name) in (None, "auto") and name not in idle
-    }
-    suggestions.require_room(settings, images, suggested, merged)
-    if settings.manipulator == "auto":
-        open_values["manipulator"] = "median" if settings.algorithm == "n2v2" else "uniform_withoutCP"
-    return settings.replace(**open_values).check()
+    return suggestions.settle(with_manipulator(settings), images, suggested, merged)
+
+
+def with_manipulator(settings):
+    """The settings with what replaces hidden pixels chosen by the algorithm."""
+    if settings.manipulator != "auto":
+        return settings
+    return settings.replace(manipulator="median" if settings.algorithm == "n2v2" else "uniform_withoutCP")

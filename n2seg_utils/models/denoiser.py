@@ -10,7 +10,7 @@ from ..learning.networks import Architecture
 from ..settings import DenoiseSettings
 from . import n2v_format, weights
 from .run_folder import RunFolder
-from .trained import TrainedModel, load_network
+from .trained import TrainedModel, load_network, of_frame
 
 
 class Denoiser(TrainedModel):
@@ -89,18 +89,15 @@ class Denoiser(TrainedModel):
         kind = image.dtype if dtype == "input" else np.dtype("float32")
         frames = image.frames(self.architecture.dims)
         predictor = self.predictor(frames[0].shape, tile)
-        with image_writer(out, image, kind, display=_display_range(image)) as write:
+        with image_writer(out, image, kind, display=display_range(image)) as write:
             for frame in frames:
 
                 def write_piece(where, values, frame=frame):
                     write(frame.number, where, values)
 
-                def report(done, tiles, frame=frame):
-                    if on_tile:
-                        on_tile(frame.number + done / tiles, len(frames))
-
+                told = of_frame(on_tile, frame, frames)
                 with quick_to_read(frame) as read:
-                    predictor.predict(frame.shape, read, write_piece, scale.apply, scale.undo, report)
+                    predictor.predict(frame.shape, read, write_piece, scale.apply, scale.undo, told)
 
     def doubts(self, images, axes="auto"):
         """Sentences about images (a folder or a file) that differ much in brightness from those of the training."""
@@ -135,7 +132,7 @@ def design(settings, channels, pool_z):
     )
 
 
-def _display_range(image):
+def display_range(image):
     """Grey values between which Fiji should show a result: nearly all of the middle plane's."""
     step = max(1, max(image.plane_shape[:2]) // 512)
     plane = np.asarray(image.plane(image.planes // 2)[::step, ::step], "float32")

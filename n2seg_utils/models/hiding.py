@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..learning.blindspot import BlindSpots
-from ..settings.denoise import parse_mask
+from ..settings.hiding import parse_mask
 from .suggestions import patch_shape
 
 

@@ -1,7 +1,6 @@
 """The configuration file that n2v, csbdeep and napari read, and what n2v wrote itself."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 
@@ -81,16 +80,33 @@ def load_config(folder):
     weights : Path
         The file of its weights.
     """
-    path = folder / CONFIG
+    config = _read(folder)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
         _require_n2v(config, folder)
         architecture = _architecture(config)
         normalisation = Normalisation("dataset", *(_numbers(config, name) for name in ("mean", "std")))
         settings = _settings(config, architecture)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged, or not n2v's. Restore it from a copy") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder) from error
     return architecture, normalisation, settings, _weights_file(folder, config)
+
+
+def load_denoiseg(folder):
+    """What the configuration of a folder that DenoiSeg wrote says.
+
+    Returns
+    -------
+    architecture : Architecture
+    normalisation : Normalisation
+    weights : Path
+        The file of its weights.
+    """
+    config = _read(folder)
+    try:
+        normalisation = Normalisation("dataset", *(_numbers(config, name) for name in ("mean", "std")))
+        return _architecture(config), normalisation, _weights_file(folder, config)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder) from error
 
 
 def load_architecture(folder):
@@ -101,13 +117,25 @@ def load_architecture(folder):
     architecture : Architecture
     weights : Path
     """
-    path = folder / CONFIG
+    config = _read(folder)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        architecture = _architecture(config)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged, or not n2v's. Restore it from a copy") from error
-    return architecture, _weights_file(folder, config)
+        return _architecture(config), _weights_file(folder, config)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder) from error
+
+
+def _read(folder):
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(folder) from error
+    if not isinstance(config, dict):
+        raise _damaged(folder)
+    return config
+
+
+def _damaged(folder):
+    return UserError(f"{folder / CONFIG} is damaged, or not n2v's. Restore it from a copy")
 
 
 def _weights_file(folder, config):
@@ -133,6 +161,7 @@ def _architecture(config):
     return Architecture(
         dims=config["n_dim"],
         channels=config["n_channel_in"],
+        outputs=config["n_channel_out"] if "denoiseg_alpha" in config else None,
         depth=config["unet_n_depth"],
         width=config["unet_n_first"],
         kernel_size=config["unet_kern_size"],
@@ -171,17 +200,25 @@ def _settings(config, architecture):
 
 
 def describe(settings, architecture):
-    """The settings, with what they say of the network as it is."""
+    """The settings of a denoiser, with what they say of the network as it is."""
     n2v2 = architecture.blur_pool and settings.algorithm == "n2v"
-    return replace(
-        settings,
-        algorithm="n2v2" if n2v2 else settings.algorithm,
+    return describe_network(
+        settings.replace(
+            algorithm="n2v2" if n2v2 else settings.algorithm,
+            channels="together" if architecture.together else "apart",
+        ),
+        architecture,
+    )
+
+
+def describe_network(settings, architecture):
+    """The settings of any training, with what they say of the network as it is."""
+    return settings.replace(
         network_depth=architecture.depth,
         network_width=architecture.width,
         kernel_size=architecture.kernel_size,
         batch_norm=architecture.batch_norm,
         dimensions=f"{architecture.dims}d",
-        channels="together" if architecture.together else "apart",
     )
 
 

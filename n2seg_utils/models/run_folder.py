@@ -138,8 +138,10 @@ class RunFolder:
 
     @property
     def workflow(self):
-        """What was trained: "denoise", "segment" ...; folders of n2v are for denoising."""
-        return "denoise" if self.made_by_n2v else self.facts().get("workflow", "denoise")
+        """What was trained: "denoise", "segment" or "joint"; folders of n2v are for denoising, of DenoiSeg for both."""
+        if self.made_by_n2v:
+            return "joint" if b'"denoiseg_alpha"' in (self / "config.json").read_bytes() else "denoise"
+        return self.facts().get("workflow", "denoise")
 
     def require_workflow(self, wanted):
         """Raise a UserError if the model is one for something else."""

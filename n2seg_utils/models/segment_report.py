@@ -142,6 +142,15 @@ def write_segment_report(segmenter, scores=None):
     -------
     Path
     """
+    figures, happened, notes = report_parts(segmenter)
+    title = f"Segmentation: {segmenter.run.path.name}"
+    return write_report(
+        segmenter.run / "report.html", title, figures, scores, segmenter.settings.to_dict(), happened, notes
+    )
+
+
+def report_parts(segmenter):
+    """What a report shows of a segmentation: figures with their captions, what happened, and notes."""
     run, target = segmenter.run, segmenter.target
     facts, rule = run.facts(), segmenter.stored
     figures = []
@@ -164,10 +173,7 @@ def write_segment_report(segmenter, scores=None):
         **facts["versions"],
     }
     notes = [judged_on(segmenter) + " For a number to publish, score images that were never used (n2seg qc --labels)."]
-    path = run / "report.html"
-    return write_report(
-        path, f"Segmentation: {run.path.name}", figures, scores, segmenter.settings.to_dict(), happened, notes
-    )
+    return figures, happened, notes
 
 
 def judged_on(segmenter):

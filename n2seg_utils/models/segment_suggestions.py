@@ -45,9 +45,4 @@ def settle(settings, images, target, gpu, merged=None):
     UserError
         When an image is too small for the patches, naming it and a size that works.
     """
-    suggested = suggest(settings, images, target, gpu, merged)
-    if settings.minutes is None and suggestions.counted(settings):
-        settings = settings.replace(minutes=0)
-    open_values = {name: value for name, (value, _) in suggested.items() if getattr(settings, name) in (None, "auto")}
-    suggestions.require_room(settings, images, suggested, merged)
-    return settings.replace(**open_values).check()
+    return suggestions.settle(settings, images, suggest(settings, images, target, gpu, merged), merged)

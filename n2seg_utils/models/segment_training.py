@@ -6,28 +6,25 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from ..data import normalisation as scaling
-from ..data import pixels
 from ..data.targets import recognise
 from ..errors import UserError
 from ..learning import device
 from ..learning.annotated_patches import AnnotatedSampler
-from ..learning.annotations import UNKNOWN
 from ..learning.networks import unet
-from ..learning.segmentation import SegmentationTraining
+from ..learning.segmentation import SegmentationLoss, SegmentationTraining
 from ..quality.painting import painted
 from ..settings.segment import parse_weights
-from . import training_run, transfer, tuning
+from . import segment_suggestions, training_run, transfer
 from .annotated_data import Annotator, annotated_images, variation
 from .annotated_split import require_classes, split_annotated
 from .objects import Rule
 from .run_folder import RunFolder
-from .segment_suggestions import settle
 from .segmenter import Segmenter, design
 from .suggestions import patch_shape, pool_z
+from .tuning import tune_segmenter
 
 _ATTEMPTS = 3
 _VALIDATED = 1_500_000  # pixels, at least, of an epoch's validation, if there are as many
-_TUNED_ON = 6_000_000  # pixels, at most
 
 
 def train_segmenter(settings, watcher=None, on_tuning=None):
@@ -52,173 +49,173 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
         When images, masks, settings or the run folder need a change, before anything is trained; or when the training
         finds nothing but background, however often it is begun anew.
     """
-    run = RunFolder(settings.check().run)
-    run.require_free()
-    images, masks = annotated_images(settings)
-    target = recognise(masks, settings.target)
-    require_classes(target, settings)
-    start = transfer.open_start(settings)
-    if start:
-        settings = start.describe(settings)
-    settings = settle(settings, images, target, device.has_gpu(), start and start.architecture.pool_z)
-    plain = design(settings, images[0].size["C"], target, pool_z(images))
-    architecture = start.design(plain) if start else plain
-    normalisation = scaling.fit_percentiles(images, settings.normalisation)
-    annotate = Annotator(images, masks, target, settings.method == "distance")
-    parts = split_annotated(images, annotate, settings)
-    pools, callbacks = _pools(settings, images, parts, normalisation, annotate)
-    class_weights = _class_weights(settings, pools["train"], architecture.outputs - annotate.distance)
-    about = {
-        "normalisation": asdict(normalisation),
-        "network": asdict(architecture),
-        "target": asdict(target),
-        "class_weights": class_weights,
-        "rule": asdict(Rule()),
-    }
-    training_run.begin(run, "segment", settings, images, parts, about)
-    segmenter = Segmenter(None, architecture, settings, normalisation, run, target)
-    example = training_run.example(images, parts)
-    plan = None
-    for attempt in range(1, 1 + _ATTEMPTS):
-        device.seed_weights(settings.seed)
-        segmenter.network = network = unet(architecture)
-        started = start.put_into(network, settings.freeze) if start else {}
-        run.note(**({"start": started} if start else {}))
-        training = _training(network, settings, pools, class_weights, annotate)
-        if plan is None:
-            settings, plan = training_run.plan(training, settings, run)
-        plan = replace(plan, learning_rate=settings.learning_rate)
-        segmenter.settings, segmenter.architecture = settings, architecture
-        outcome = training_run.learn(
-            run, training, plan, watcher, lambda: _preview(segmenter, annotate, *example), callbacks,
-            trained=bool(start and start.segments and not started["new"]), patience=settings.patience,
+    return SegmentWork(settings).train(watcher, on_tuning)
+
+
+class SegmentWork:
+    """A training on annotated images, from its settings to its model.
+
+    Made in the order in which things depend on each other; nothing is written before :meth:`train`. What another kind
+    of training on annotated images does otherwise, it overrides.
+    """
+
+    workflow, kind_of_model = "segment", Segmenter
+    batch_norm_steadies = True
+    open = staticmethod(annotated_images)
+    suggest = staticmethod(segment_suggestions.suggest)
+    settle = staticmethod(segment_suggestions.settle)
+    design = staticmethod(design)
+
+    def __init__(self, settings):
+        run = RunFolder(settings.check().run)
+        run.require_free()
+        self.images, masks = self.open(settings)
+        target = recognise([mask for mask in masks if mask is not None], settings.target)
+        require_classes(target, settings)
+        self.start = start = transfer.open_start(settings)
+        if start:
+            settings = start.describe(settings)
+        settings = self.settle(settings, self.images, target, device.has_gpu(), start and start.architecture.pool_z)
+        plain = self.design(settings, self.images[0].size["C"], target, pool_z(self.images))
+        architecture = start.design(plain) if start else plain
+        normalisation = scaling.fit_percentiles(self.images, settings.normalisation)
+        self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
+        self.parts = self.split(settings)
+        self.model = self.kind_of_model(None, architecture, settings, normalisation, run, target)
+        self.pools, self.refills = self.read(settings)
+        self.class_weights = self.weigh(settings)
+
+    def train(self, watcher, on_tuning):
+        """Train, and tune the rule; returns the model."""
+        model, run, start, plan = self.model, self.model.run, self.start, None
+        facts = {"normalisation": model.normalisation, "network": model.architecture, "target": model.target}
+        facts = {name: asdict(value) for name, value in (facts | {"rule": Rule()}).items()}
+        training_run.begin(
+            run, self.workflow, model.settings, self.images, self.parts, facts | {"class_weights": self.class_weights}
+        )
+        example = training_run.example(self.images, self.shown())
+        for attempt in range(1, 1 + _ATTEMPTS):
+            device.seed_weights(model.settings.seed)
+            model.network = unet(model.architecture)
+            started = start.put_into(model.network, model.settings.freeze, self.workflow) if start else {}
+            run.note(**({"start": started} if start else {}))
+            training = self.training(model.network, model.settings)
+            if plan is None:
+                model.settings, plan = training_run.plan(training, model.settings, run)
+            plan = replace(plan, learning_rate=model.settings.learning_rate)
+            outcome = training_run.learn(
+                run, training, plan, watcher, lambda: self.preview(*example), self.refills,
+                trained=bool(start and start.workflow == self.workflow and not started["new"]),
+                patience=model.settings.patience,
+            )  # fmt: skip
+            if outcome.stopped not in ("collapsed", "diverged") or outcome.best_score > 0.01 or attempt == _ATTEMPTS:
+                break
+            self.begin_gently(watcher, outcome.stopped)
+        if outcome.stopped == "collapsed":
+            run.finish("collapsed")
+            raise UserError(
+                f"The training found nothing but background, {_ATTEMPTS} times from another beginning. Do the masks in "
+                f"{model.settings.masks} lie on what they mark? Are enough pixels drawn? Look at them over the images"
+            )
+        training_run.finish(run, model.network, outcome)
+        with contextlib.suppress(KeyboardInterrupt):  # whoever stops the tuning keeps the model, with the usual numbers
+            tune_segmenter(model, self.images, self.parts, self.annotate, on_tuning)
+        return model
+
+    def split(self, settings):
+        """Which images train and which validate: a list of Part."""
+        return split_annotated(self.images, self.annotate, settings)
+
+    def shown(self):
+        """The parts of which a piece may be shown while training."""
+        return self.parts
+
+    def read(self, settings):
+        """What patches are drawn from, for "train" and "validate", and what brings in more if not all fits."""
+        pools, refills = {}, []
+        for use in training_run.SHARES:
+            pools[use], refill = training_run.pool(
+                self.images, self.parts, use, patch_shape(settings), self.model.normalisation, settings.seed,
+                self.annotate, self.annotate.values,
+            )  # fmt: skip
+            refills += refill
+        return pools, refills
+
+    def training(self, network, settings):
+        """The training as Keras knows it."""
+        samplers, count = self.samplers(settings, settings.batch_size), settings.batch_size
+        training = SegmentationTraining(network, *samplers, settings.seed, self.loss(settings))
+        training.validation_steps = self.validation_steps(settings, count)
+        return training
+
+    def samplers(self, settings, count):
+        """What draws `count` annotated patches a batch, for training and for validation."""
+        shape, common = patch_shape(settings), (count, settings.seed)
+        patches = AnnotatedSampler(
+            self.pools["train"], shape, *common, favoured=settings.favoured, variation=variation(settings),
+            flip=settings.augment, turn=settings.augment,
         )  # fmt: skip
-        if outcome.stopped not in ("collapsed", "diverged") or outcome.best_score > 0.01 or attempt == _ATTEMPTS:
-            break
-        settings, architecture = _gentler(settings, architecture, run, watcher, outcome.stopped)
-    if outcome.stopped == "collapsed":
-        run.finish("collapsed")
-        raise UserError(
-            f"The training found nothing but background, {_ATTEMPTS} times from another beginning. Do the masks in "
-            f"{settings.masks} lie on what they mark? Are enough pixels drawn? Look at them over the images"
+        # Validation looks at the images as they are.
+        validation = AnnotatedSampler(
+            self.pools["validate"], shape, *common, favoured=0, flip=False, turn=False, stream=1
         )
-    training_run.finish(run, network, outcome)
-    with contextlib.suppress(KeyboardInterrupt):  # whoever stops the tuning keeps the model, with the usual numbers
-        tune_segmenter(segmenter, images, parts, annotate, on_tuning)
-    return segmenter
+        return patches, validation
 
+    def validation_steps(self, settings, count):
+        """Batches of `count` patches that an epoch is validated on."""
+        there = sum(classes.size for _, _, classes in self.pools["validate"])
+        batch = count * np.prod(patch_shape(settings))
+        return int(np.clip(np.ceil(min(_VALIDATED, 2 * there) / batch), 1, 32))
 
-def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
-    """Tune how probabilities become labels on the validation images, and keep that in the run folder."""
-    dims, target = segmenter.architecture.dims, segmenter.target
-    examples, pixels_left = [], _TUNED_ON
-    for source in pixels.sources(images, parts, "validate", dims):
-        scale = segmenter.normalisation.for_image(source.frames[0].image)
-        where = _within(source)
-        for frame in source.frames:
-            truth = annotate.labels(frame, where)
-            if pixels_left > 0 and (truth != UNKNOWN).any():
-                found = segmenter.predict_probabilities(frame.read(*where), scale)
-                examples.append((found, truth))
-                pixels_left -= truth.size
-    if not examples:  # nothing is known of what validates: the usual numbers stay
-        return None
-    instances = target.kind == "instances"
-    sizes = [size for _, truth in examples for size in _sizes(truth, instances)]
-    score = tuning.object_score if instances else tuning.pixel_score
-    plan = tuning.plan(target.kind, segmenter.settings.method, sizes)
-    tuned = tuning.tune(examples, segmenter.find, score, *plan, on_progress)
-    segmenter.stored = tuned.rule
-    segmenter.run.write_table("tuning.csv", tuned.curve)
-    segmenter.run.note(rule=asdict(tuned.rule), tuning_score=tuned.score, tuned_on=len(examples))
-    return tuned
-
-
-def _within(source):
-    """The area of a source or, where that is very large, its middle."""
-    shape = list(source.shape)
-    while np.prod(shape) > _TUNED_ON:
-        longest = int(np.argmax(shape))
-        shape[longest] = max(1, shape[longest] // 2)
-    return source.where([(has - size) // 2 for has, size in zip(source.shape, shape)], shape)
-
-
-def _sizes(truth, instances):
-    if instances:
-        return np.bincount(np.maximum(truth, 0).ravel())[1:].tolist()
-    from skimage.measure import label
-
-    return np.bincount(label(np.maximum(truth, 0), connectivity=1).ravel())[1:].tolist()
-
-
-def _pools(settings, images, parts, normalisation, annotate):
-    """What patches of training and validation are drawn from, and what brings in more if it does not fit in memory."""
-    shape, pools, callbacks = patch_shape(settings), {}, []
-    for use in training_run.SHARES:
-        pools[use], refill = training_run.pool(
-            images, parts, use, shape, normalisation, settings.seed, annotate, annotate.values
+    def loss(self, settings):
+        """What is minimised on annotated pixels."""
+        return SegmentationLoss(
+            self.class_weights, self.annotate.target.kind == "instances", self.annotate.distance, settings.loss
         )
-        callbacks += refill
-    return pools, callbacks
 
+    def weigh(self, settings):
+        """What a pixel of each class counts: what the settings say, else less for frequent classes (root of the
+        share)."""
+        kinds, chosen = self.annotate.kinds, parse_weights(settings.class_weights)
+        if chosen:
+            if len(chosen) != kinds:
+                raise UserError(f"class_weights has {len(chosen)} numbers, but there are {kinds} classes: use {kinds}")
+            return list(chosen)
+        frames = self.pools["train"]
+        counts = sum(np.bincount(classes[classes >= 0].ravel(), minlength=kinds) for _, _, classes in frames)
+        share = np.maximum(counts / max(1, counts.sum()), 1e-4)
+        return (1 / np.sqrt(share) / np.sqrt(share).sum()).round(4).tolist()
 
-def _training(network, settings, pools, class_weights, annotate):
-    shape, common = patch_shape(settings), (settings.batch_size, settings.seed)
-    patches = AnnotatedSampler(
-        pools["train"], shape, *common, favoured=settings.favoured, variation=variation(settings),
-        flip=settings.augment, turn=settings.augment,
-    )  # fmt: skip
-    # Validation looks at the images as they are.
-    validation = AnnotatedSampler(pools["validate"], shape, *common, favoured=0, flip=False, turn=False, stream=1)
-    training = SegmentationTraining(
-        network, patches, validation, settings.seed, class_weights, annotate.target.kind == "instances",
-        annotate.distance, settings.loss,
-    )  # fmt: skip
-    there = sum(classes.size for _, _, classes in pools["validate"])
-    batch = settings.batch_size * np.prod(shape)
-    training.validation_steps = int(np.clip(np.ceil(min(_VALIDATED, 2 * there) / batch), 1, 32))
-    return training
+    def begin_gently(self, watcher, why):
+        """Prepare another beginning, with smaller steps and, where that helps, batch normalisation; says so."""
+        model, run = self.model, self.model.run
+        batch_norm = model.settings.batch_norm or self.batch_norm_steadies
+        rate = max(1e-6, model.settings.learning_rate / 3)
+        model.settings = settings = model.settings.replace(
+            seed=model.settings.seed + 1, batch_norm=batch_norm, learning_rate=rate
+        )
+        model.architecture = replace(model.architecture, batch_norm=batch_norm)
+        words = (
+            f"The network {'found nothing but background' if why == 'collapsed' else 'became unstable'}. It starts "
+            f"again from another seed ({settings.seed}), {'with batch normalisation and' if batch_norm else 'with'} a "
+            f"learning rate of {rate:.2g}."
+        )
+        if watcher:
+            watcher.again(words)
+        run.note(network=asdict(model.architecture), restarts=[*run.facts().get("restarts", []), words])
+        run.write_settings(settings)
 
+    def preview(self, image, plane, rows, columns):
+        """A validation image with what was drawn on it, and with what the network finds: title -> picture."""
+        model, margin = self.model, None if self.model.architecture.dims == 2 else 4
+        pixels, found = model.predict_crop(image, plane, rows, columns, margin)
+        grey = pixels[..., 0]
+        return {"image": grey, **self.painted(grey, image.frames(2)[plane], (rows, columns), found)}
 
-def _class_weights(settings, frames, kinds):
-    """What a pixel of each class counts: what the settings say, else less for frequent classes (root of the share)."""
-    chosen = parse_weights(settings.class_weights)
-    if chosen:
-        if len(chosen) != kinds:
-            raise UserError(f"class_weights has {len(chosen)} numbers, but there are {kinds} classes: use {kinds}")
-        return list(chosen)
-    counts = sum(np.bincount(classes[classes >= 0].ravel(), minlength=kinds) for _, _, classes in frames)
-    share = np.maximum(counts / max(1, counts.sum()), 1e-4)
-    return (1 / np.sqrt(share) / np.sqrt(share).sum()).round(4).tolist()
-
-
-def _gentler(settings, architecture, run, watcher, why):
-    """Another beginning, with batch normalisation and smaller steps; says so."""
-    settings = settings.replace(
-        seed=settings.seed + 1, batch_norm=True, learning_rate=max(1e-6, settings.learning_rate / 3)
-    )
-    architecture = replace(architecture, batch_norm=True)
-    words = (
-        f"The network {'found nothing but background' if why == 'collapsed' else 'became unstable'}. It starts again "
-        f"from another seed ({settings.seed}), with batch normalisation and a learning rate of "
-        f"{settings.learning_rate:.2g}."
-    )
-    if watcher:
-        watcher.again(words)
-    run.note(network=asdict(architecture), restarts=[*run.facts().get("restarts", []), words])
-    run.write_settings(settings)
-    return settings, architecture
-
-
-def _preview(segmenter, annotate, image, plane, rows, columns):
-    """A validation image with what was drawn on it, and with what the network finds."""
-    margin = None if segmenter.architecture.dims == 2 else 4
-    shown, found = segmenter.predict_crop(image, plane, rows, columns, margin)
-    frame = image.frames(2)[plane]
-    classes, grey = segmenter.target.kind != "instances", shown[..., 0]
-    truth = annotate.labels(frame, (rows, columns))
-    return {
-        "image": grey,
-        "drawn by you": painted(grey, truth, classes),
-        "found": painted(grey, segmenter.find_in_plane(found), classes),
-    }
+    def painted(self, grey, frame, where, found):
+        """What was drawn and what is found, painted over a piece of a plane."""
+        classes = self.model.target.kind != "instances"
+        return {
+            "drawn by you": painted(grey, self.annotate.labels(frame, where), classes),
+            "found": painted(grey, self.model.find_in_plane(found), classes),
+        }

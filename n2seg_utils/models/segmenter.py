@@ -16,7 +16,7 @@ from ..settings import SegmentSettings
 from . import weights
 from .objects import Rule, find_classes, find_objects
 from .run_folder import RunFolder
-from .trained import TrainedModel, load_network
+from .trained import TrainedModel, load_network, of_frame
 
 
 class Segmenter(TrainedModel):
@@ -32,6 +32,8 @@ class Segmenter(TrainedModel):
         How probabilities become labels, as tuned on the validation images.
     """
 
+    workflow, settings_class, scaling = "segment", SegmentSettings, Percentiles
+
     def __init__(self, network, architecture, settings, normalisation, run, target, stored=None):
         super().__init__(network, architecture, settings, normalisation, run)
         self.target, self.stored = target, stored or Rule()
@@ -46,11 +48,11 @@ class Segmenter(TrainedModel):
             If it is none, or damaged.
         """
         run = RunFolder(run).require()
-        run.require_workflow("segment")
-        settings, facts = SegmentSettings.load(run / "settings.yaml").check(), run.facts()
+        run.require_workflow(cls.workflow)
+        settings, facts = cls.settings_class.load(run / "settings.yaml").check(), run.facts()
         try:
             architecture = Architecture(**facts["network"])
-            normalisation = Percentiles(**facts["normalisation"])
+            normalisation = cls.scaling(**facts["normalisation"])
             target = Target(**facts["target"])
             target = replace(target, values=tuple(target.values))
             stored = Rule(**facts["rule"])
@@ -145,17 +147,18 @@ class Segmenter(TrainedModel):
             Write the objects as an ImageJ ROI set too, beside the label image.
         """
         self.require_fit(image)
+        self._write_labels(image, out, self._labelled(image, tile, on_tile), outlines)
+
+    def _labelled(self, image, tile, on_tile):
+        """The frames of an image, one after the other, with their labels."""
         scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
-        kept, last = [], 0
-        values = self.values
+        for frame in frames:
+            yield frame, self.frame_labels(frame, scale, tile, of_frame(on_tile, frame, frames))
+
+    def _write_labels(self, image, out, labelled, outlines):
+        kept, last, values = [], 0, self.values
         with image_writer(out, image, self.dtype, display=(0, min(max(values), 255)), channels=1) as write:
-            for frame in frames:
-
-                def report(done, tiles, frame=frame):
-                    if on_tile:
-                        on_tile(frame.number + done / tiles, len(frames))
-
-                labels = self.frame_labels(frame, scale, tile, report)
+            for frame, labels in labelled:
                 if self.target.kind != "instances":
                     labels = np.array(values)[labels]
                 else:  # a 2D model goes on counting from plane to plane of a stack

@@ -70,7 +70,32 @@ def pool_z(images):
     return 1 if images[0].calibration.flatness > _FAR_APART else 2
 
 
-def counted(settings):
+def settle(settings, images, suggested, merged=None):
+    """The settings with every open value taken from the suggestions, checked against the images.
+
+    Raises
+    ------
+    UserError
+        When an image is too small for the patches, naming it and a size that works.
+    """
+    if settings.minutes is None and _counted(settings):
+        settings = settings.replace(minutes=0)
+    idle = () if _measures_struct(settings) else ("struct_axis", "struct_length")
+    open_values = {
+        name: value
+        for name, (value, _) in suggested.items()
+        if getattr(settings, name) in (None, "auto") and name not in idle
+    }
+    require_room(settings, images, suggested, merged)
+    return settings.replace(**open_values).check()
+
+
+def _measures_struct(settings):
+    """Whether how far noise is shared must be known, and was not said."""
+    return getattr(settings, "algorithm", "") == "structn2v" and not settings.struct_mask
+
+
+def _counted(settings):
     """Whether the user asked for a number of epochs or steps, which a training time would overrule."""
     return any(getattr(settings, name) != getattr(type(settings), name) for name in ("epochs", "steps_per_epoch"))
 

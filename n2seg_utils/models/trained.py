@@ -44,6 +44,10 @@ class TrainedModel:
         """
         raise NotImplementedError
 
+    def target_file(self, out, file):
+        """Where in a folder of results that of an image goes."""
+        return Path(out) / f"{stem(file)}.tif"
+
     def beside(self, target, **options):
         """What :meth:`predict_file` writes beside a result, with these options: a list of Path."""
         return []
@@ -72,7 +76,7 @@ class TrainedModel:
         """
         files = list_images(images)
         opened = [self.open(file, axes) for file in files]
-        targets = [Path(out) / f"{stem(file)}.tif" for file in files]
+        targets = [self.target_file(out, file) for file in files]
         _require_distinct(files, targets)
         if not keep_existing:
             require_absent([*targets, *(file for target in targets for file in self.beside(target, **options))])
@@ -155,6 +159,11 @@ class TrainedModel:
         if z is not None:
             inside[0] = inside[0].start
         return frames[number].read(*around), tuple(inside)
+
+
+def of_frame(on_tile, frame, frames):
+    """Tells how far the tiles of one frame are, as a share of all frames; None if nobody wants to know."""
+    return on_tile and (lambda done, tiles: on_tile(frame.number + done / tiles, len(frames)))
 
 
 def load_network(architecture, file, run):

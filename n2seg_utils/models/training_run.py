@@ -18,7 +18,7 @@ _BLOCK_DEPTH = 32
 _FEWEST_BLOCKS = 16
 
 
-def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, more=0):
+def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, more=0, sampler="patches", share=1.0):
     """The pixels that patches of one use are drawn from.
 
     Parameters
@@ -33,6 +33,10 @@ def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, mo
     seed : int
     more : int
         Values a pixel that `annotate` adds.
+    sampler : str
+        What the training calls the sampler that draws from this pool.
+    share : float
+        Of the memory for such pixels.
 
     Returns
     -------
@@ -41,7 +45,7 @@ def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, mo
     callbacks : list
         What brings in other blocks each epoch, if need be.
     """
-    budget = min(SHARES[use] * _MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
+    budget = min(share * SHARES[use] * _MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
     found = pixels.sources(images, parts, use, len(patch_shape))
     if pixels.nbytes(found, more) <= budget:
         return pixels.load(found, normalisation, annotate), []
@@ -49,7 +53,7 @@ def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, mo
     block = _block(patch_shape, budget / 2 / _FEWEST_BLOCKS / (4 * values))
     count = max(_FEWEST_BLOCKS, int(budget / 2 / (np.prod(block) * values * 4)))
     stream = pixels.BlockStream(found, normalisation, block, count, seed, annotate)
-    return stream.blocks(0), [Refill(stream)] if use == "train" else []
+    return stream.blocks(0), [Refill(stream, sampler)] if use == "train" else []
 
 
 def begin(run, workflow, settings, images, parts, facts):

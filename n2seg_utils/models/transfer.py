@@ -18,24 +18,18 @@ class Start:
     file : Path
         Its weights.
     architecture : Architecture
-    segments : bool
-        Whether it was trained to segment.
+    workflow : str
+        What it was trained for.
     """
 
     folder: RunFolder
     file: object
     architecture: Architecture
-    segments: bool = False
+    workflow: str
 
     def describe(self, settings):
         """The settings, with what they say of the network as this model has it."""
-        return settings.replace(
-            network_depth=self.architecture.depth,
-            network_width=self.architecture.width,
-            kernel_size=self.architecture.kernel_size,
-            batch_norm=self.architecture.batch_norm,
-            dimensions=f"{self.architecture.dims}d",
-        )
+        return n2v_format.describe_network(settings, self.architecture)
 
     def design(self, wanted):
         """The architecture of the new model: this one's, with the inputs and outputs that are wanted."""
@@ -44,7 +38,7 @@ class Start:
             last_activation="linear", dropout=wanted.dropout, sees=None,
         )  # fmt: skip
 
-    def put_into(self, network, freeze):
+    def put_into(self, network, freeze, workflow):
         """Load what fits and freeze what is asked for; says what was loaded and what not.
 
         Returns
@@ -53,7 +47,7 @@ class Start:
             ``from``, ``loaded`` and ``new`` (names of layers), ``frozen``.
         """
         try:
-            loaded, new = weights.load_fitting(network, self.file, () if self.segments else ("output",))
+            loaded, new = weights.load_fitting(network, self.file, () if self.workflow == workflow else ("output",))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self.folder.damaged(self.file.name) from error
         if not loaded:
@@ -91,7 +85,7 @@ def open_start(settings):
             f"{folder.path} holds a network for each channel apart, from which segmentation cannot start. Give a model "
             "that sees all channels together"
         )
-    return Start(folder, file, architecture, folder.workflow == "segment")
+    return Start(folder, file, architecture, folder.workflow)
 
 
 def _freeze(network, what, loaded):

@@ -1,9 +1,11 @@
 """The rule from probabilities to objects, tuned on validation images whose probabilities are computed once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from ..data import pixels
+from ..learning.annotations import UNKNOWN
 from ..quality.overlap import overlap
 from ..quality.pixel_scores import class_scores
 from .objects import EVERY_HOLE, Rule
@@ -12,6 +14,7 @@ THRESHOLDS = tuple(round(0.1 * k, 1) for k in range(1, 10))
 SEEDS = {"border": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), "distance": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)}
 # Objects this much smaller than nearly all that were drawn are not of their kind.
 _SMALL_SHARES = (0.0, 0.25, 0.5)
+_TUNED_ON = 6_000_000  # pixels, at most
 _FIRST_SEED = {"border": 0.7, "distance": 0.4}
 
 
@@ -108,6 +111,32 @@ def plan(kind, method, sizes):
     return start, found, 0.5 / max(1, len(sizes)) if kind == "instances" else 0.001
 
 
+def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
+    """Tune how probabilities become labels on the validation images, and keep that in the run folder."""
+    dims, target = segmenter.architecture.dims, segmenter.target
+    examples, pixels_left = [], _TUNED_ON
+    for source in pixels.sources(images, parts, "validate", dims):
+        scale = segmenter.normalisation.for_image(source.frames[0].image)
+        where = _within(source)
+        for frame in source.frames:
+            truth = annotate.labels(frame, where)
+            if pixels_left > 0 and (truth != UNKNOWN).any():
+                found = segmenter.predict_probabilities(frame.read(*where), scale)
+                examples.append((found, truth))
+                pixels_left -= truth.size
+    if not examples:  # nothing is known of what validates: the usual numbers stay
+        return None
+    instances = target.kind == "instances"
+    sizes = [size for _, truth in examples for size in _sizes(truth, instances)]
+    score = object_score if instances else pixel_score
+    begin = plan(target.kind, segmenter.settings.method, sizes)
+    tuned = tune(examples, segmenter.find, score, *begin, on_progress)
+    segmenter.stored = tuned.rule
+    segmenter.run.write_table("tuning.csv", tuned.curve)
+    segmenter.run.note(rule=asdict(tuned.rule), tuning_score=tuned.score, tuned_on=len(examples))
+    return tuned
+
+
 def object_score(truth, labels):
     """Mean of the average precision at IoU 0.5 and over 0.50 to 0.95: what is found, and how exactly."""
     known = truth >= 0
@@ -119,3 +148,20 @@ def pixel_score(truth, labels):
     """Mean IoU of the classes other than background that occur in either."""
     known = truth >= 0
     return class_scores(truth[known], labels[known], range(1, 1 + int(max(truth.max(), labels.max()))))["iou"]
+
+
+def _within(source):
+    """The area of a source or, where that is very large, its middle."""
+    shape = list(source.shape)
+    while np.prod(shape) > _TUNED_ON:
+        longest = int(np.argmax(shape))
+        shape[longest] = max(1, shape[longest] // 2)
+    return source.where([(has - size) // 2 for has, size in zip(source.shape, shape)], shape)
+
+
+def _sizes(truth, instances):
+    if instances:
+        return np.bincount(np.maximum(truth, 0).ravel())[1:].tolist()
+    from skimage.measure import label
+
+    return np.bincount(label(np.maximum(truth, 0), connectivity=1).ravel())[1:].tolist()

@@ -26,7 +26,7 @@ def write_report(path, title, figures=(), scores=None, settings=None, facts=None
         The HTML file; an earlier report of the same run is replaced.
     title : str
     figures : sequence of (caption, Figure)
-    scores : dict, optional
+    scores : dict or sequence of dict, optional
         As :func:`~n2seg_utils.quality.qc.judge` or :func:`~n2seg_utils.quality.label_qc.judge_labels` returns them.
     settings : dict, optional
         name -> effective value.
@@ -38,7 +38,8 @@ def write_report(path, title, figures=(), scores=None, settings=None, facts=None
     parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(note)}</p>" for note in notes)]
     parts += [_figure(caption, figure) for caption, figure in figures]
     if scores:
-        parts += ["<h2>Scores</h2>", *_scores(scores)]
+        tables = [table for one in ([scores] if isinstance(scores, dict) else scores) for table in _scores(one)]
+        parts += ["<h2>Scores</h2>", *tables]
     if facts:
         parts += ["<h2>What happened</h2>", _pairs(facts)]
     if settings:

@@ -1,6 +1,7 @@
 """Every setting once: label, help, default and range, for the form, the YAML file, the command line and the docs."""
 
 from .denoise import DenoiseSettings
+from .joint import JointSettings
 from .segment import SegmentSettings
 
-__all__ = ["DenoiseSettings", "SegmentSettings"]
+__all__ = ["DenoiseSettings", "JointSettings", "SegmentSettings"]

@@ -74,7 +74,7 @@ class Denoising(Workflow):
             update = progress.bar("Quality control")
             self.scores = judge_denoiser(self.model, update)
             update.close(f"{counted(len(self.scores['per_image']), 'image')} judged")
-            say(_scores_in_words(self.scores))
+            say(scores_in_words(self.scores))
         else:
             say("You gave no clean images, so there are no scores. Look closely: is noise gone, and is structure kept?")
         for number in range(min(2, len(list_images(self.model.settings.images)))):
@@ -127,7 +127,8 @@ def _thumbnails(images):
     return dict(list(planes.items())[:_SHOWN])
 
 
-def _scores_in_words(scores):
+def scores_in_words(scores):
+    """A table of scores of restored images, as HTML."""
     rows = []
     for name, better, digits in (("ssim", "higher", 3), ("nrmse", "lower", 4), ("psnr", "higher", 2)):
         found = scores[name]

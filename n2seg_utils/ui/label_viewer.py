@@ -30,6 +30,23 @@ def browse_labels(images, labels, model):
     return _Labels(images, labels, model).box
 
 
+def browse_both(images, results, model):
+    """A viewer of images, what they look like denoised, and the labels found in them.
+
+    Parameters
+    ----------
+    images : path
+    results : path
+        Folder with ``denoised`` and ``labels``.
+    model : JointModel
+
+    Returns
+    -------
+    ipywidgets.VBox
+    """
+    return _Both(images, results / "labels", model, results / "denoised").box
+
+
 def explore(model, images):
     """A viewer in which the numbers that turn probabilities into labels can be changed; nothing else is.
 
@@ -59,9 +76,28 @@ class _Labels(Viewer):
     def planes(self):
         grey = self.image.plane(self.plane.value)[..., self.channel.value]
         grey = np.asarray(plots.thumbnail(grey), "float32")
+        return {"image": grey, "found": self.found_on(grey)}
+
+    def found_on(self, grey):
+        """The labels of the plane that is looked at, painted on it."""
         labels = plots.thumbnail(self.found.plane(self.plane.value)[..., 0]).astype("int32")
-        classes = self.model.target.kind != "instances"
-        return {"image": grey, "found": painted(grey, labels, classes, self.contrast.value)}
+        return painted(grey, labels, self.model.target.kind != "instances", self.contrast.value)
+
+
+class _Both(_Labels):
+    def __init__(self, images, labels, model, denoised):
+        self.restored = {stem(file): file for file in list_images(denoised)}
+        super().__init__(images, labels, model)
+
+    def open(self, name):
+        self.denoised = open_image(self.restored[name])
+        return super().open(name)
+
+    def planes(self):
+        number, channel = self.plane.value, self.channel.value
+        noisy = np.asarray(plots.thumbnail(self.image.plane(number)[..., channel]), "float32")
+        denoised = np.asarray(plots.thumbnail(self.denoised.plane(number)[..., channel]), "float32")
+        return {"noisy": noisy, "denoised": denoised, "found": self.found_on(denoised)}
 
 
 class _Explorer(Viewer):

@@ -3,6 +3,7 @@
 import ipywidgets as widgets
 
 from ..data.files import list_images, stem
+from ..quality.painting import painted
 from .viewer import SLOW, Viewer
 
 _SIZES = (64, 128, 192, 256, 384, 512)
@@ -24,6 +25,21 @@ def preview(denoiser, images):
     return _Preview(denoiser, images).box
 
 
+def preview_both(model, images):
+    """A viewer that denoises and segments the piece that is looked at, at once.
+
+    Parameters
+    ----------
+    model : JointModel
+    images : path
+
+    Returns
+    -------
+    ipywidgets.VBox
+    """
+    return _PreviewBoth(model, images).box
+
+
 class _Preview(Viewer):
     def __init__(self, denoiser, images):
         self.denoiser = denoiser
@@ -38,12 +54,25 @@ class _Preview(Viewer):
         return self.denoiser.open(self.files[name])
 
     def planes(self):
+        noisy, denoised = self.denoiser.predict_crop(*self.piece())
+        return {"noisy": noisy[..., self.channel.value], "denoised": denoised[..., self.channel.value]}
+
+    def piece(self):
+        """What is looked at: an image, its plane, rows and columns."""
         height, width, _ = self.image.plane_shape
         rows, columns = self._piece(height, self.down.value), self._piece(width, self.across.value)
-        noisy, denoised = self.denoiser.predict_crop(self.image, self.plane.value, rows, columns)
-        return {"noisy": noisy[..., self.channel.value], "denoised": denoised[..., self.channel.value]}
+        return self.image, self.plane.value, rows, columns
 
     def _piece(self, length, percent):
         size = min(self.size.value, length)
         start = round((length - size) * percent / 100)
         return slice(start, start + size)
+
+
+class _PreviewBoth(_Preview):
+    def planes(self):
+        model, channel = self.denoiser, self.channel.value
+        noisy, denoised, found = model.predict_crop_both(*self.piece())
+        labels = model.find_in_plane(found)
+        drawn = painted(denoised[..., channel], labels, model.target.kind != "instances", self.contrast.value)
+        return {"noisy": noisy[..., channel], "denoised": denoised[..., channel], "found": drawn}

@@ -28,10 +28,21 @@ class Segmenting(Workflow):
 
     settings_class = SegmentSettings
     applied, folder = "Segmenting", "labels"
+    kept_as = ()  # what else is asked of the results
 
     def __init__(self):
         super().__init__()
         self.masks = self.target = None
+
+    def work(self):
+        """The kind of training, loaded late because it loads TensorFlow."""
+        from ..models.segment_training import SegmentWork
+
+        return SegmentWork
+
+    def also(self):
+        """What else is known of the data when the training begins: setting -> value."""
+        return {}
 
     def check_data(self):
         """Read the form, fetch images and masks, say what they are, and show some, one over the other.
@@ -49,7 +60,12 @@ class Segmenting(Workflow):
         if wanted.images or wanted.masks:
             require_both(wanted)
         images, masks = (wanted.images, wanted.masks) if wanted.images else sample(wanted.sample, "masks")
-        found = check_images(fetch(images), None, wanted.axes, fetch(masks, bring_masks), wanted.target)
+        self.take(
+            images, masks, check_images(fetch(images), None, wanted.axes, fetch(masks, bring_masks), wanted.target)
+        )
+
+    def take(self, images, masks, found):
+        """Show what a check found and some masks over their images; remember all three."""
         show_findings(found)
         self.images, self.masks, self.target = images, masks, found.target
         show_figure(plots.side_by_side(_thumbnails(found, bring_masks(masks)), size=2.6))
@@ -57,38 +73,35 @@ class Segmenting(Workflow):
     def ask_settings(self):
         """Show the form for the training, with values suggested from the images."""
         from ..learning import device
-        from ..models.annotated_data import annotated_images
-        from ..models.segment_suggestions import suggest
 
         self.require("images", "section 2")
-        settings = self.form.settings().replace(images=self.images, masks=self.masks)
-        images, _ = annotated_images(settings)
-        self.form = forms.ask(SegmentSettings, "training", suggest(settings, images, self.target, device.has_gpu()))
+        settings, work = self.form.settings().replace(images=self.images, masks=self.masks), self.work()
+        images, _ = work.open(settings)
+        suggested = work.suggest(settings, images, self.target, device.has_gpu())
+        self.form = forms.ask(self.settings_class, "training", suggested)
 
     def show_patches(self):
         """Show some patches as training sees them: deformed and recoloured, with what is drawn on them."""
         from ..data.normalisation import fit_percentiles
         from ..learning import device
-        from ..models.annotated_data import annotated_images, varied_patches
-        from ..models.segment_suggestions import settle
+        from ..models.annotated_data import varied_patches
 
         self.require("images", "section 2")
-        settings = self.form.settings().replace(images=self.images, masks=self.masks)
-        images, _ = annotated_images(settings)
-        settings = settle(settings, images, self.target, device.has_gpu())
+        settings, work = self.form.settings().replace(images=self.images, masks=self.masks), self.work()
+        images, _ = work.open(settings)
+        settings = work.settle(settings, images, self.target, device.has_gpu())
         scaling = fit_percentiles(images, settings.normalisation)
         show_figure(plots.side_by_side(varied_patches(settings, self.target, scaling), size=2.4))
 
     def train(self):
         """Train; the stop button of the notebook ends the training early and keeps the best weights."""
         from ..models.segment_report import about_start
-        from ..models.segment_training import train_segmenter
 
         self.require("images", "section 2")
         self.forget("model", "scores", "results")
-        settings = self.run_settings(images=self.images, masks=self.masks)
+        settings = self.run_settings(images=self.images, masks=self.masks, **self.also())
         tuning = _Later("Tuning on the validation images")
-        self.model = train_segmenter(settings, progress.watcher(), tuning)
+        self.model = self.work()(settings).train(progress.watcher(), tuning)
         tuning.close(self.model.stored.describe())
         start = self.model.run.facts().get("start")
         if start:
@@ -97,13 +110,19 @@ class Segmenting(Workflow):
 
     def judge(self):
         """Score the validation images, and show what was drawn and what is found."""
-        from ..models.segment_report import example_figure, judge_segmenter, judged_on, tuning_curve, validation_images
+        from ..models.segment_report import judge_segmenter
 
         self.require("model", "section 4")
         update = progress.bar("Quality control")
         self.scores = judge_segmenter(self.model, update)
         update.close(f"{counted(len(self.scores['per_image']), 'validation image')} judged")
-        say(_scores_in_words(self.scores) + escape(judged_on(self.model)))
+        self.show_labels(self.scores)
+
+    def show_labels(self, scores):
+        """Show how good labels are, in numbers and pictures."""
+        from ..models.segment_report import example_figure, judged_on, tuning_curve, validation_images
+
+        say(_scores_in_words(scores) + escape(judged_on(self.model)))
         for number in range(min(2, len(validation_images(self.model)))):
             words, figure = example_figure(self.model, number)
             say(escape(words))
@@ -132,18 +151,20 @@ class Segmenting(Workflow):
         self.require("model", "section 4")
         wanted, tuned = self.form.settings(), self.model.settings
         chosen = {name: getattr(wanted, name) for name in ("threshold", "min_size", "orientations")}
+        more = {name: getattr(wanted, name) for name in self.kept_as}
         self.model.settings = tuned.replace(**chosen)
         if self.model.rule != self.model.stored:
             say(f"With your own numbers: {self.model.rule.describe()}. The tuned ones are kept in the run folder.")
         try:
-            made_with = chosen | {"outlines": wanted.outlines}
-            source, folder = self.apply(images, made_with, outlines=wanted.outlines == "imagej")
+            made_with = chosen | more | {"outlines": wanted.outlines}
+            source, folder = self.apply(images, made_with, outlines=wanted.outlines == "imagej", **more)
         finally:
             self.model.settings = tuned  # what the report and further judging go by
-        if wanted.outlines == "supervisely" and not (folder / "supervisely").exists():
-            write_supervisely(self.model, folder, source)
-        counts = write_measurements(self.model, folder, source)
-        say(_counts_in_words(counts, folder))
+        labels = self.model.target_file(folder, source).parent
+        if wanted.outlines == "supervisely" and not (labels / "supervisely").exists():
+            write_supervisely(self.model, labels, source)
+        counts = write_measurements(self.model, labels, source)
+        say(_counts_in_words(counts, labels))
 
     def viewer(self, source, folder):
         """See :meth:`Workflow.viewer`."""

@@ -1,0 +1,158 @@
+"""A trained network that denoises and segments at once: from a run folder to denoised images and label images."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data.files import stem
+from ..data.images import quick_to_read
+from ..data.normalisation import Normalisation
+from ..data.targets import Target
+from ..data.writing import image_writer
+from ..settings import JointSettings
+from . import n2v_format, segmenter
+from .denoiser import display_range
+from .run_folder import RunFolder
+from .segmenter import Segmenter
+from .trained import load_network, of_frame
+
+DENOISED, LABELS = "denoised", "labels"
+
+
+class JointModel(Segmenter):
+    """A network that denoises and segments; see :class:`~n2seg_utils.models.segmenter.Segmenter`.
+
+    The first outputs of its network are the denoised channels. Its `settings` are JointSettings; its `normalisation`
+    is a Percentiles or, of models that DenoiSeg wrote, a Normalisation.
+    """
+
+    workflow, settings_class = "joint", JointSettings
+
+    @classmethod
+    def load(cls, run):
+        """Open a run folder, or a folder that DenoiSeg wrote (``config.json`` and weights).
+
+        Raises
+        ------
+        UserError
+            If it is neither, or damaged.
+        """
+        folder = RunFolder(run).require()
+        if not folder.made_by_n2v:
+            return super().load(run)
+        folder.require_workflow(cls.workflow)
+        architecture, normalisation, file = n2v_format.load_denoiseg(folder.path)
+        settings = n2v_format.describe_network(JointSettings(recipe="published", target="instances"), architecture)
+        target = Target("instances", why="DenoiSeg learns objects")
+        return cls(load_network(architecture, file, folder), architecture, settings, normalisation, folder, target)
+
+    def predict_both(self, values, scale=None, tile="auto"):
+        """Denoise and segment an array (Y, X, C), or (Z, Y, X, C) if the network is 3D, of grey values.
+
+        Returns
+        -------
+        denoised : ndarray, as `values`, float32
+            Grey values.
+        probabilities : ndarray, float32
+            As many channels as there are :attr:`outputs`.
+        """
+        denoised = np.empty(values.shape, "float32")
+
+        def keep(where, piece):
+            denoised[where] = piece
+
+        found = self._probabilities(lambda *where: values[np.ix_(*where)], values.shape[:-1], scale, tile, None, keep)
+        return denoised, found
+
+    def predict_crop_both(self, image, plane, rows, columns, margin=None):
+        """Denoise and segment a piece of one plane, seeing the surroundings that it has in the image.
+
+        Parameters
+        ----------
+        image, plane, rows, columns, margin
+            See :meth:`~n2seg_utils.models.trained.TrainedModel.surroundings`.
+
+        Returns
+        -------
+        noisy, denoised : ndarray (Y, X, C)
+            Grey values, float32.
+        probabilities : ndarray (Y, X, K)
+        """
+        noisy, inside = self.surroundings(image, plane, rows, columns, margin)
+        denoised, found = self.predict_both(noisy, self.normalisation.for_image(image))
+        return np.asarray(noisy[inside], "float32"), denoised[inside], found[inside]
+
+    def predict_file(self, image, out, tile="auto", on_tile=None, outlines=False, dtype="float32"):
+        """Denoise and segment one image file.
+
+        Parameters
+        ----------
+        image, tile, on_tile, outlines
+            See :meth:`~n2seg_utils.models.segmenter.Segmenter.predict_file`.
+        out : Path
+            The label image; the denoised image has the same name in a folder ``denoised`` beside that of `out`.
+        dtype : str
+            Of the denoised image: "float32", or "input" for the type of the image.
+        """
+        self.require_fit(image)
+        found = self._denoised(image, self._denoised_file(out), tile, on_tile, dtype)
+        self._write_labels(image, Path(out), ((frame, self.find(kinds)) for frame, kinds in found), outlines)
+
+    def denoise_file(self, image, out, tile="auto", on_tile=None, dtype="float32"):
+        """Denoise one image file into another, without labels; see :meth:`predict_file`."""
+        self.require_fit(image)
+        for _ in self._denoised(image, out, tile, on_tile, dtype):
+            pass
+
+    def target_file(self, out, file):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.target_file`."""
+        return Path(out) / LABELS / f"{stem(file)}.tif"
+
+    def beside(self, target, outlines=False, dtype="float32"):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.beside`."""
+        return [self._denoised_file(target), *super().beside(target, outlines)]
+
+    def doubts(self, images, axes="auto"):
+        """See :meth:`~n2seg_utils.models.segmenter.Segmenter.doubts`; of DenoiSeg's models nothing is known."""
+        return [] if isinstance(self.normalisation, Normalisation) else super().doubts(images, axes)
+
+    def _denoised(self, image, out, tile, on_tile, dtype):
+        """The frames of an image with their probabilities; when all are done, the denoised image is written too."""
+        scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
+        kind = image.dtype if dtype == "input" else np.dtype("float32")
+        with image_writer(out, image, kind, display=display_range(image)) as write:
+            for frame in frames:
+
+                def keep(where, piece, number=frame.number):
+                    write(number, where, piece)
+
+                with quick_to_read(frame) as read:
+                    told = of_frame(on_tile, frame, frames)
+                    found = self._probabilities(read, frame.shape, scale, tile, told, keep)
+                yield frame, found
+
+    def _denoised_file(self, labels):
+        return Path(labels).parent.parent / DENOISED / Path(labels).name
+
+    def _probabilities(self, read, shape, scale, tile, on_tile, keep=None):
+        """What the network says of classes; ``keep(slices, pixels)`` receives what it denoised."""
+        result, channels = np.empty((*shape, len(self.outputs)), "float32"), self.architecture.channels
+        scale = scale or self.normalisation
+
+        def restore(answer):
+            return scale.undo(answer[..., :channels]), self._activated(answer[..., channels:])
+
+        def write(where, pieces):
+            result[where] = pieces[1]
+            if keep:
+                keep(where, pieces[0])
+
+        self.predictor(shape, tile).predict(shape, read, write, scale.apply, restore, on_tile)
+        return result
+
+
+def design(settings, channels, target, pool_z):
+    """The architecture that some settings ask for: a U-Net in csbdeep's manner, as DenoiSeg has it."""
+    plain = segmenter.design(settings, channels, target, pool_z)
+    return replace(plain, outputs=channels + plain.outputs)

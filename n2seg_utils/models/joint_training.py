@@ -1,0 +1,148 @@
+"""Joint training: from images, some of them annotated, to a run folder."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..data.split import Part, split
+from ..learning.joint import JointTraining, PublishedTraining
+from ..learning.patches import PatchSampler
+from ..learning.segmentation import SegmentationLoss
+from . import joint_suggestions, training_run
+from .annotated_data import all_images
+from .annotated_split import split_annotated
+from .hiding import blind_spots
+from .joint import JointModel, design
+from .segment_training import SegmentWork
+from .suggestions import patch_shape
+
+_STREAMS = {"train": 2, "validate": 3}  # of random numbers; annotated patches have the first two
+_PUBLISHED_WEIGHTS = [1.0, 1.0, 5.0]  # of background, inside and border
+
+
+def train_joint(settings, watcher=None, on_tuning=None):
+    """Train one network to denoise all images and to segment them, from masks for some, and keep everything.
+
+    Parameters
+    ----------
+    settings : JointSettings
+        Open values are chosen from the data.
+    watcher, on_tuning
+        See :func:`~n2seg_utils.models.segment_training.train_segmenter`.
+
+    Returns
+    -------
+    JointModel
+
+    Raises
+    ------
+    UserError
+        As :func:`~n2seg_utils.models.segment_training.train_segmenter`.
+
+    References
+    ----------
+    Buchholz, Prakash, Schmidt, Krull, Jug: DenoiSeg - Joint Denoising and Segmentation. ECCV Workshops 2020.
+    """
+    return JointWork(settings).train(watcher, on_tuning)
+
+
+class JointWork(SegmentWork):
+    """A joint training, from its settings to its model; see :class:`SegmentWork`."""
+
+    workflow, kind_of_model = "joint", JointModel
+    batch_norm_steadies = False  # what it learns in batches of both parts does not hold for whole images
+    open = staticmethod(all_images)
+    suggest = staticmethod(joint_suggestions.suggest)
+    settle = staticmethod(joint_suggestions.settle)
+    design = staticmethod(design)
+
+    def split(self, settings):
+        """See :meth:`SegmentWork.split`: of annotated images and of the others alike, some validate."""
+        known = [n for n, image in enumerate(self.images) if self.annotate.masks[image.path] is not None]
+        others = [n for n in range(len(self.images)) if n not in known]
+        parts = _renumbered(split_annotated([self.images[n] for n in known], self.annotate, settings), known)
+        if len(others) == 1:  # is needed for training
+            parts.append(Part(others[0], "train"))
+        elif others:
+            images = [self.images[n] for n in others]
+            parts += _renumbered(
+                split(images, settings.validation_fraction, settings.seed, settings.patch_size), others
+            )
+        return sorted(parts, key=lambda part: part.image)
+
+    def shown(self):
+        """See :meth:`SegmentWork.shown`."""
+        return [part for part in self.parts if self.annotate.masks[self.images[part.image].path] is not None]
+
+    def read(self, settings):
+        """See :meth:`SegmentWork.read`; adds the pixels of all images, as "noisy" and "noisy validate"."""
+        pools, refills = {}, []
+        published = settings.recipe == "published"
+        for use in training_run.SHARES:
+            common = use, patch_shape(settings), self.model.normalisation, settings.seed
+            parts = self.parts if published else self.shown()
+            pools[use], refill = training_run.pool(
+                self.images, parts, *common, self.annotate, self.annotate.values, share=1.0 if published else 0.5
+            )
+            refills += refill
+            if not published:
+                pools[use, "noisy"], refill = training_run.pool(
+                    self.images, self.parts, *common, sampler="noisy", share=0.5
+                )
+                refills += refill
+        return pools, refills
+
+    def training(self, network, settings):
+        """See :meth:`SegmentWork.training`."""
+        hide = blind_spots(settings, self.images)
+        common = settings.seed, self.loss(settings), settings.denoise_weight, settings.schedule, self._spread()
+        if settings.recipe == "published":
+            count = settings.batch_size
+            training = PublishedTraining(network, self.samplers(settings, count), hide, *common)
+        else:
+            count = annotated_patches(settings)
+            noisy = [self._noisy(use, settings, hide) for use in training_run.SHARES]
+            training = JointTraining(network, self.samplers(settings, count), noisy, hide, *common)
+        training.validation_steps = self.validation_steps(settings, count)
+        return training
+
+    def loss(self, settings):
+        """See :meth:`SegmentWork.loss`."""
+        if settings.recipe != "published":
+            return super().loss(settings)
+        return SegmentationLoss(self.class_weights, self.annotate.target.kind == "instances", kind="published")
+
+    def weigh(self, settings):
+        """See :meth:`SegmentWork.weigh`."""
+        if settings.recipe == "published" and settings.class_weights == "auto":
+            return _PUBLISHED_WEIGHTS if self.annotate.kinds == 3 else [1.0] * self.annotate.kinds
+        return super().weigh(settings)
+
+    def preview(self, image, plane, rows, columns):
+        """See :meth:`SegmentWork.preview`; adds the denoised image."""
+        model, margin = self.model, None if self.model.architecture.dims == 2 else 4
+        noisy, denoised, found = model.predict_crop_both(image, plane, rows, columns, margin)
+        drawn = self.painted(denoised[..., 0], image.frames(2)[plane], (rows, columns), found)
+        return {"noisy": noisy[..., 0], "denoised": denoised[..., 0], **drawn}
+
+    def _noisy(self, use, settings, hide):
+        """What draws patches to denoise."""
+        augment = settings.augment and use == "train"
+        return PatchSampler(
+            self.pools[use, "noisy"], patch_shape(settings), settings.batch_size - annotated_patches(settings),
+            settings.seed, augment and hide.may_flip, augment and hide.may_turn, stream=_STREAMS[use],
+        )  # fmt: skip
+
+    def _spread(self):
+        """Mean variance of the scaled images: errors are measured in units of it, as if images were standardised."""
+        frames = self.pools.get(("train", "noisy")) or [image for image, _, _ in self.pools["train"]]
+        return float(np.mean([frame.var() for frame in frames])) or 1.0
+
+
+def annotated_patches(settings):
+    """Patches of annotated images in a batch; at least one, and one fewer than all at most."""
+    return int(np.clip(round(settings.annotated_share * settings.batch_size), 1, settings.batch_size - 1))
+
+
+def _renumbered(parts, numbers):
+    return [replace(part, image=numbers[part.image]) for part in parts]

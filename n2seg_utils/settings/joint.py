@@ -1,0 +1,109 @@
+"""Settings of joint denoising and segmentation."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..knobs import knob
+from .hiding import HidingSettings
+from .segment import SegmentSettings
+
+
+@dataclass
+class JointSettings(HidingSettings, SegmentSettings):
+    """Settings of joint denoising and segmentation."""
+
+    FIRST: ClassVar = ("images", "masks", "target")
+
+    images: str = knob(
+        "",
+        "Images",
+        "Folder with all your noisy images, annotated or not; leave it empty to try the built-in sample.",
+        "data",
+        example="/content/drive/MyDrive/my_images",
+    )
+    masks: str = knob(
+        "",
+        "Masks",
+        "Folder with what you drew on some of them: label images, binary or colour masks, ROI sets, or Supervisely.",
+        "data",
+        example="/content/drive/MyDrive/my_masks",
+    )
+    truth: str = knob(
+        "",
+        "Clean images (optional)",
+        "Folder with clean images of the same names, if you have them: used to judge the denoising, never to train.",
+        "data",
+        advanced=True,
+    )
+    run: str = knob(
+        "n2seg_runs/joint",
+        "Run folder",
+        "Folder in which the model, its settings and its quality are kept; created for you.",
+        "training",
+    )
+    batch_size: int | None = knob(
+        None,
+        "Batch size",
+        "Patches looked at in one step, annotated and others together.",
+        "training",
+        advanced=True,
+        low=2,
+        high=1024,
+    )
+    algorithm: str = knob(
+        "n2v",
+        "Denoising algorithm",
+        "n2v: the usual one. structn2v: for noise that neighbouring pixels share.",
+        "training",
+        advanced=True,
+        choices=("n2v", "structn2v"),
+    )
+    denoise_weight: float = knob(
+        0.5,
+        "Weight of denoising",
+        "How much denoising counts against segmentation (the paper's alpha): 0 segments only, 1 denoises only.",
+        "training",
+        advanced=True,
+        low=0,
+        high=1,
+    )
+    schedule: str = knob(
+        "constant",
+        "Weight over time",
+        "'constant'; 'denoise_first': denoising alone, then more and more segmentation; 'ramp': the other way round.",
+        "training",
+        advanced=True,
+        choices=("constant", "denoise_first", "ramp"),
+    )
+    annotated_share: float = knob(
+        0.5,
+        "Annotated patches",
+        "Share of each batch that is drawn from annotated images and teaches to segment; the rest teaches to denoise.",
+        "training",
+        advanced=True,
+        low=0.1,
+        high=0.9,
+    )
+    recipe: str = knob(
+        "ours",
+        "Recipe",
+        "'published' samples and weighs patches as the DenoiSeg paper did, for comparison; 'ours' needs fewer masks.",
+        "training",
+        advanced=True,
+        choices=("ours", "published"),
+    )
+    batch_norm: bool = knob(
+        False,
+        "Batch normalisation",
+        "Not for joint training, where what it learns in batches does not hold for whole images; for comparison.",
+        "training",
+        advanced=True,
+    )
+    dtype: str = knob(
+        "float32",
+        "Save denoised images as",
+        "'float32' keeps every shade; 'input' gives files of the same type as yours.",
+        "result",
+        advanced=True,
+        choices=("float32", "input"),
+    )

@@ -1,0 +1,106 @@
+"""The steps of notebook 3, one method a cell."""
+
+from html import escape
+from pathlib import Path
+
+from ..data.check import check_images
+from ..data.labels import bring_masks
+from ..data.samples import annotate_few
+from ..quality import few_annotations
+from ..settings import JointSettings
+from ..words import counted
+from . import progress
+from .boxes import say, show_figure
+from .denoising import scores_in_words
+from .label_viewer import browse_both
+from .preview import preview_both
+from .segmenting import Segmenting
+from .workflow import fetch, sample
+
+
+class Joint(Segmenting):
+    """From images, some of them annotated, to denoised images, label images and counts."""
+
+    settings_class = JointSettings
+    applied, folder, kept_as = "Denoising and segmenting", "results", ("dtype",)
+
+    def __init__(self):
+        super().__init__()
+        self.truth = None
+
+    def work(self):
+        """See :meth:`Segmenting.work`."""
+        from ..models.joint_training import JointWork
+
+        return JointWork
+
+    def when(self):
+        """Show when joint training pays, and when a plain U-Net is better."""
+        say(escape(few_annotations.in_words()))
+        show_figure(few_annotations.when_joint_pays())
+
+    def check_data(self):
+        """Read the form, fetch images and masks, say what they are, and show some, one over the other.
+
+        Raises
+        ------
+        UserError
+            When something must change first.
+        """
+        from ..models.annotated_data import require_both
+
+        self.require("form", "section 2")
+        self.forget("images", "masks", "target", "truth")
+        wanted = self.form.settings()
+        images, masks, truth = wanted.images, wanted.masks, wanted.truth
+        if images or masks:
+            require_both(wanted)
+        else:
+            images, masks = sample(wanted.sample, "masks")
+            masks, clean = str(annotate_few(Path(masks).parent)), Path(images).with_name("clean")
+            truth = str(clean) if clean.is_dir() else ""
+        found = check_images(
+            fetch(images), fetch(truth), wanted.axes, fetch(masks, bring_masks), wanted.target, joint=True
+        )
+        self.take(images, masks, found)
+        self.truth = truth
+
+    def also(self):
+        """See :meth:`Segmenting.also`."""
+        return {"truth": self.truth}
+
+    def judge(self):
+        """Score labels and, if there are clean images, what was denoised; show both."""
+        from ..models.joint_report import denoised_figure, judge_joint
+
+        self.require("model", "section 4")
+        update = progress.bar("Quality control")
+        self.scores = labels, denoised = judge_joint(self.model, update)
+        update.close(f"{counted(len(labels['per_image']), 'validation image')} judged")
+        if denoised:
+            say(scores_in_words(denoised))
+        else:
+            say("You gave no clean images, so there are no scores of denoising. Is noise gone, and is structure kept?")
+        words, figure = denoised_figure(self.model)
+        say(escape(words))
+        show_figure(figure)
+        self.show_labels(labels)
+
+    def preview(self):
+        """Show a viewer that denoises and segments the piece of an image that is looked at."""
+        from IPython.display import display
+
+        self.require("model", "section 4")
+        display(preview_both(self.model, fetch(self.images)))
+
+    def viewer(self, source, folder):
+        """See :meth:`Workflow.viewer`."""
+        return browse_both(source, folder, self.model)
+
+    def report(self):
+        """Write the report into the run folder."""
+        from ..models.joint_report import write_joint_report
+
+        self.require("model", "section 4")
+        path = write_joint_report(self.model, self.scores)
+        say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
