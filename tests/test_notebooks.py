@@ -198,6 +198,29 @@ def test_run_all_of_segmentation_with_volumes_and_masks_of_ones_own(place):
 
 
 @pytest.mark.notebook
+def test_run_all_of_joint_training_with_nothing_filled_in_ends_in_both_results_and_a_report(place):
+    executed = run_notebook("3", SMALL | {"epochs": 6}, place / "executed.ipynb", timeout=600)
+    shown = outputs(executed)
+    assert "built-in sample" in shown
+    assert "8 images without a mask" in shown
+    assert "They teach to denoise." in shown
+    assert "Training</b>: finished." in shown
+    assert "PSNR (higher is better)" in shown, "the sample has clean images"
+    assert shown.count("image/png") >= 8
+    assert "Traceback" not in shown
+    assert "stderr" not in shown, "no warnings in pink"
+    [report] = place.rglob("report.html")
+    text = report.read_text(encoding="utf-8")
+    assert "PSNR dB" in text
+    assert "AP at IoU 0.5" in text
+    for kind in ("denoised", "labels"):
+        assert len(list((report.parent / "results" / kind).glob("*.tif"))) == 12
+    assert (report.parent / "results" / "labels" / "counts.csv").exists()
+    metrics = json.loads((report.parent / "run.json").read_text())["metrics"]
+    assert {"ap50", "psnr", "ssim", "nrmse"} <= set(metrics)
+
+
+@pytest.mark.notebook
 def test_a_mistake_is_explained_in_a_plain_box_and_stops_run_all(place):
     (place / "empty").mkdir()
     with pytest.raises(UserError, match="is empty"):

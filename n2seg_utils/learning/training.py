@@ -126,7 +126,8 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
     ----------
     training : keras.Model
         Fed with step numbers; its ``network`` holds the weights. If it has a metric called "score", that is what
-        counts; its ``validation_steps``, if any, are how many batches are validated on.
+        counts; its ``validation_steps``, if any, are how many batches are validated on. Of epochs whose scores differ
+        by less than its ``tolerance``, if any, the last is kept: what the score does not see gets better all the time.
     plan : Plan
         The learning rate falls along a cosine over exactly the planned steps.
     watcher : Watcher, optional
@@ -234,7 +235,7 @@ class _Bookkeeper(keras.callbacks.Callback):
             return
         self.outcome.history.append(row)
         cost = _cost(logs, "val_")
-        is_best = cost < self.least_cost
+        is_best = cost < self.least_cost + getattr(self.model, "tolerance", 0)
         if is_best:
             self.keep(cost, self.model.network)
             self.outcome.best_epoch = row["epoch"]
@@ -255,7 +256,7 @@ class _Bookkeeper(keras.callbacks.Callback):
 
     def keep(self, cost, network):
         """Remember the weights as the best so far."""
-        self.least_cost, self.best_weights = cost, network.get_weights()
+        self.least_cost, self.best_weights = min(cost, self.least_cost), network.get_weights()
 
     def finish(self):
         if self.best_weights is not None:

@@ -102,9 +102,15 @@ class JointWork(SegmentWork):
         else:
             count = annotated_patches(settings)
             noisy = [self._noisy(use, settings, hide) for use in training_run.SHARES]
-            training = JointTraining(network, self.samplers(settings, count), noisy, hide, *common)
+            training = JointTraining(
+                network, self.samplers(settings, count), noisy, hide, *common, settings.pseudo_labels
+            )
         training.validation_steps = self.validation_steps(settings, count)
         return training
+
+    def varied(self, settings):
+        """See :meth:`SegmentWork.varied`: the published recipe draws evenly, and leaves pixels as they are."""
+        return {"favoured": 0} if settings.recipe == "published" else super().varied(settings)
 
     def loss(self, settings):
         """See :meth:`SegmentWork.loss`."""

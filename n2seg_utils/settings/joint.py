@@ -84,6 +84,15 @@ class JointSettings(HidingSettings, SegmentSettings):
         low=0.1,
         high=0.9,
     )
+    pseudo_labels: float = knob(
+        1.0,
+        "Learn from own labels",
+        "How much the network learns from what it is sure of in all images, against your masks; 0: nothing.",
+        "training",
+        advanced=True,
+        low=0,
+        high=10,
+    )
     recipe: str = knob(
         "ours",
         "Recipe",
