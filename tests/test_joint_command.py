@@ -69,10 +69,8 @@ def test_a_run_holds_scores_of_labels_and_of_denoised_images(run):
 
 def test_prediction_writes_both_and_counts(run, few, tmp_path, capfd):
     out = tmp_path / "out"
-    assert (
-        main(["predict", "--run", str(run), "--images", str(few / "images"), "--out", str(out), "--dtype", "input"])
-        == 0
-    )
+    command = ["predict", "--run", str(run), "--images", str(few / "images"), "--out", str(out)]
+    assert main([*command, "--dtype", "input"]) == 0
     names = [f"nuclei_0{n}.tif" for n in range(1, 5)]
     for kind, dtype in (("denoised", "uint16"), ("labels", "uint16")):
         files = sorted((out / kind).glob("*.tif"))

@@ -85,9 +85,9 @@ class JointSettings(HidingSettings, SegmentSettings):
         high=0.9,
     )
     pseudo_labels: float = knob(
-        1.0,
+        0.0,
         "Learn from own labels",
-        "How much the network learns from what it is sure of in all images, against your masks; 0: nothing.",
+        "Weight of labels that the network gives itself where it is sure; 0 is none, and was best in our experiments.",
         "training",
         advanced=True,
         low=0,
