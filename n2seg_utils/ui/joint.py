@@ -3,8 +3,6 @@
 from html import escape
 from pathlib import Path
 
-from ..data.check import check_images
-from ..data.labels import bring_masks
 from ..data.samples import annotate_few
 from ..quality import few_annotations
 from ..settings import JointSettings
@@ -15,7 +13,7 @@ from .denoising import scores_in_words
 from .label_viewer import browse_both
 from .preview import preview_both
 from .segmenting import Segmenting
-from .workflow import fetch, sample
+from .workflow import fetch
 
 
 class Joint(Segmenting):
@@ -23,10 +21,7 @@ class Joint(Segmenting):
 
     settings_class = JointSettings
     applied, folder, kept_as = "Denoising and segmenting", "results", ("dtype",)
-
-    def __init__(self):
-        super().__init__()
-        self.truth = None
+    joint = True
 
     def work(self):
         """See :meth:`Segmenting.work`."""
@@ -39,31 +34,13 @@ class Joint(Segmenting):
         say(escape(few_annotations.in_words()))
         show_figure(few_annotations.when_joint_pays())
 
-    def check_data(self):
-        """Read the form, fetch images and masks, say what they are, and show some, one over the other.
-
-        Raises
-        ------
-        UserError
-            When something must change first.
-        """
-        from ..models.annotated_data import require_both
-
-        self.require("form", "section 2")
-        self.forget("images", "masks", "target", "truth")
-        wanted = self.form.settings()
-        images, masks, truth = wanted.images, wanted.masks, wanted.truth
-        if images or masks:
-            require_both(wanted)
-        else:
-            images, masks = sample(wanted.sample, "masks")
-            masks, clean = str(annotate_few(Path(masks).parent)), Path(images).with_name("clean")
-            truth = str(clean) if clean.is_dir() else ""
-        found = check_images(
-            fetch(images), fetch(truth), wanted.axes, fetch(masks, bring_masks), wanted.target, joint=True
-        )
-        self.take(images, masks, found)
-        self.truth = truth
+    def given(self, wanted):
+        """See :meth:`Segmenting.given`; of the sample a third is annotated."""
+        images, masks, _ = super().given(wanted)
+        if wanted.images:
+            return images, masks, wanted.truth
+        clean = Path(images).with_name("clean")
+        return images, str(annotate_few(Path(masks).parent)), str(clean) if clean.is_dir() else ""
 
     def also(self):
         """See :meth:`Segmenting.also`."""

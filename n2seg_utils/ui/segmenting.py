@@ -29,10 +29,11 @@ class Segmenting(Workflow):
     settings_class = SegmentSettings
     applied, folder = "Segmenting", "labels"
     kept_as = ()  # what else is asked of the results
+    joint = False  # whether images are denoised too
 
     def __init__(self):
         super().__init__()
-        self.masks = self.target = None
+        self.masks = self.truth = self.target = None
 
     def work(self):
         """The kind of training, loaded late because it loads TensorFlow."""
@@ -44,6 +45,15 @@ class Segmenting(Workflow):
         """What else is known of the data when the training begins: setting -> value."""
         return {}
 
+    def given(self, wanted):
+        """The images, the masks, and the clean images if there are any, that were entered; else of the sample."""
+        from ..models.annotated_data import require_both
+
+        if not (wanted.images or wanted.masks):
+            return *sample(wanted.sample, "masks"), ""
+        require_both(wanted)
+        return wanted.images, wanted.masks, ""
+
     def check_data(self):
         """Read the form, fetch images and masks, say what they are, and show some, one over the other.
 
@@ -52,22 +62,15 @@ class Segmenting(Workflow):
         UserError
             When something must change first.
         """
-        from ..models.annotated_data import require_both
-
         self.require("form", "section 2")
-        self.forget("images", "masks", "target")
+        self.forget("images", "masks", "target", "truth")
         wanted = self.form.settings()
-        if wanted.images or wanted.masks:
-            require_both(wanted)
-        images, masks = (wanted.images, wanted.masks) if wanted.images else sample(wanted.sample, "masks")
-        self.take(
-            images, masks, check_images(fetch(images), None, wanted.axes, fetch(masks, bring_masks), wanted.target)
+        images, masks, truth = self.given(wanted)
+        found = check_images(
+            fetch(images), fetch(truth), wanted.axes, fetch(masks, bring_masks), wanted.target, self.joint
         )
-
-    def take(self, images, masks, found):
-        """Show what a check found and some masks over their images; remember all three."""
         show_findings(found)
-        self.images, self.masks, self.target = images, masks, found.target
+        self.images, self.masks, self.truth, self.target = images, masks, truth, found.target
         show_figure(plots.side_by_side(_thumbnails(found, bring_masks(masks)), size=2.6))
 
     def ask_settings(self):
