@@ -3,7 +3,8 @@
 N2SEG_TEST_DATA=FOLDER python benchmarks/few_annotations.py --preset cpu --out DIR [--set key=value ...]
 
 Every finished training is a line of DIR/runs.csv; stopped, the same command goes on. At the end it writes DIR/table.md
-and DIR/figure.png. What is judged are images that no training sees. In all methods training takes as long in total.
+and DIR/figure.png. What is judged are images that no training sees. In all methods training takes as long in total, or,
+with --steps, as many steps: for machines that do other things meanwhile.
 """
 
 import argparse
@@ -29,6 +30,8 @@ from n2seg_utils.cli import parse_pairs
 from n2seg_utils.models.joint_training import train_joint
 from n2seg_utils.settings import JointSettings
 from n2seg_utils.ui.progress import TextWatcher
+
+_EPOCHS = 30  # of trainings for a number of steps
 
 PRESETS = {
     "cpu": {"minutes": 4.0, "sigmas": [20.0], "annotated": ["10", "152"], "seeds": 1},
@@ -76,9 +79,9 @@ def run(row, work, options, done):
     """Train and judge once; returns what is known afterwards."""
     images = noisy_nuclei(row["sigma"], work / "data", options.limit)
     drawn = annotate_nuclei(images.train, row["annotated"], row["draw"], work / "drawn") if row["annotated"] else None
-    common = {"minutes": options.minutes, "seed": row["draw"]}
+    common = {"seed": row["draw"]} | _length(options, row, done)
     if row["method"] == "published":
-        common |= _as_long(row, options, done) | {"recipe": "published"}
+        common |= {"recipe": "published"}
     elif row["method"] == "joint":
         common |= parse_pairs(options.set)
     models = METHODS[row["method"]](images, drawn, work, common)
@@ -101,8 +104,10 @@ def alone(images, drawn, work, common):
 
 
 def sequential(images, drawn, work, common):
-    """Half of the time for Noise2Void on all images, half for a U-Net on the denoised ones."""
+    """Half of the training for Noise2Void on all images, half for a U-Net on the denoised ones."""
     common = common | {"minutes": common["minutes"] / 2}
+    if not common["minutes"]:
+        common["steps_per_epoch"] = math.ceil(common["steps_per_epoch"] / 2)
     models = denoise(images, drawn, work, common)
     models[0].predict_folder(drawn[0], work / "drawn denoised")
     return [*models, _segment(work / "drawn denoised", drawn[1], work / "denoised", work, common)]
@@ -138,17 +143,26 @@ def _scores(images, work):
     return found
 
 
-def _as_long(row, options, done):
-    """Settings for as many steps as the joint training of the same images took."""
+def _length(options, row, done):
+    """Settings that say how long to train: so many minutes or steps, or as many as joint training of the same took."""
+    if options.steps:
+        return _steps(options.steps)
+    if row["method"] != "published":
+        return {"minutes": options.minutes}
     wanted = identity(row | {"method": "joint", "set": " ".join(options.set)})
     steps = [int(other["steps"]) for other in done if identity(other) == wanted]
     if not steps:
         raise UserError("'published' takes as many steps as 'joint', of which there is no result. Train 'joint' first")
-    return {"minutes": 0, "epochs": 30, "steps_per_epoch": math.ceil(steps[0] / 30)}
+    return _steps(steps[0])
+
+
+def _steps(count):
+    return {"minutes": 0, "epochs": _EPOCHS, "steps_per_epoch": math.ceil(count / _EPOCHS)}
 
 
 def _wanted(options, known):
     """What identifies each training, a complete draw after the other."""
+    length = f"{options.steps} steps" if options.steps else f"{options.minutes:g} minutes"
     counts = sorted({known if text == "all" else min(known, int(text)) for text in options.annotated})
     for draw in range(1, options.seeds + 1):
         for sigma in options.sigmas:
@@ -158,7 +172,7 @@ def _wanted(options, known):
                         chosen = " ".join(options.set) if method == "joint" else ""
                         yield {
                             "sigma": sigma, "annotated": count, "method": method, "set": chosen, "draw": draw,
-                            "minutes": options.minutes, "images": known,
+                            "length": length, "images": known,
                         }  # fmt: skip
 
 
@@ -176,6 +190,7 @@ def _options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=PRESETS, help="values for all that is not given")
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--steps", type=int, metavar="N", help="train for so many steps, however long they take")
     parser.add_argument("--sigmas", type=float, nargs="+", default=[0.0, 10.0, 20.0])
     parser.add_argument("--annotated", nargs="+", default=["10", "38", "152", "all"])
     usual = [method for method in METHODS if method != "published"]

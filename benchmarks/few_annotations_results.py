@@ -42,8 +42,8 @@ def identity(row):
 def require_alike(rows, row):
     """Refuse to mix trainings that took longer, or had other images, with those that are there."""
     for other in rows:
-        for name in ("minutes", "images"):
-            if float(other[name]) != float(row[name]):
+        for name in ("length", "images"):
+            if other[name] != str(row[name]):
                 raise SystemExit(f"runs.csv was made with {name} {other[name]}, not {row[name]}: use another --out")
 
 
@@ -89,7 +89,7 @@ def means(rows):
 
 def table(rows):
     """All scores in Markdown, with the published AP beside ours."""
-    about = f"{rows[0]['minutes']} minutes of training ({'; '.join(sorted({row['device'] for row in rows}))}), "
+    about = f"{rows[0]['length']} of training ({'; '.join(sorted({row['device'] for row in rows}))}), "
     lines = [
         f"{about}{rows[0]['images']} images to train on, mean ± standard deviation over draws.",
         "Published: mean of five runs; its annotated images are patches of 128 x 128 pixels, ours are whole, and other",

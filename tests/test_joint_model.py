@@ -41,7 +41,7 @@ def settings(folder, run, **more):
 @pytest.fixture(scope="session")
 def joint(few, tmp_path_factory):
     """A joint model that was trained for some seconds."""
-    more = {"batch_size": 8, "patch_size": 48, "batch_norm": True, "learning_rate": 0.005}
+    more = {"batch_size": 8, "patch_size": 48, "learning_rate": 0.002}
     return train_joint(settings(few, tmp_path_factory.mktemp("runs") / "joint", **more))
 
 
