@@ -53,6 +53,7 @@ def _parser():
     check.add_argument("--images", required=True)
     check.add_argument("--truth", help="clean images of the same names")
     check.add_argument("--masks", help="masks of the same names")
+    check.add_argument("--joint", action="store_true", help="for joint training: images without a mask are used too")
     check.add_argument("--target", default="auto", help="what masks show: binary, classes, instances; default: auto")
     check.add_argument("--axes", default="auto", help="what the dimensions mean, for example TYX")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -144,7 +145,7 @@ def _sample(options):
 def _check(options):
     from .data.check import ERROR, check_images
 
-    found = check_images(options.images, options.truth, options.axes, options.masks, options.target)
+    found = check_images(options.images, options.truth, options.axes, options.masks, options.target, options.joint)
     if options.json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:

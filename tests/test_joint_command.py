@@ -17,10 +17,11 @@ from n2seg_utils.data.samples import annotate_few, write_sample
 from n2seg_utils.demo import run_demo
 from n2seg_utils.learning.joint import pseudo_labels
 from n2seg_utils.learning.training import Outcome, Plan, Watcher, train
-from n2seg_utils.models.joint_training import JointWork
+from n2seg_utils.models.joint_training import JointWork, train_joint
+from n2seg_utils.models.segment_report import judged_on
 from n2seg_utils.settings import JointSettings
 
-from .conftest import SMALL
+from .conftest import SMALL, TINY
 
 BRIEF = SMALL | {"epochs": 2, "steps_per_epoch": 3}
 PAIRS = [part for name, value in BRIEF.items() for part in ("--set", f"{name}={value}")]
@@ -88,7 +89,7 @@ def test_prediction_writes_both_and_counts(run, few, tmp_path, capfd):
         ([], "Give --images"),
         (["--images", "{few}/images"], "Give --masks"),
         (["--images", "{few}/images", "--masks", "{few}/nothing"], "nothing"),
-        (["--images", "{few}/images", "--masks", "{few}/few_masks", "--set", "denoise_weight=2"], "use 1"),
+        (["--images", "{few}/images", "--masks", "{few}/few_masks", "--set", "denoise_weight=2"], "use 0.99"),
         (["--images", "{few}/images", "--masks", "{few}/few_masks", "--set", "recipe=paper"], "published"),
         (["--images", "{few}/images", "--masks", "{few}/few_masks", "--set", "schedule=denoise"], "denoise_first"),
     ],
@@ -173,3 +174,21 @@ def test_of_epochs_that_score_alike_the_last_is_kept(few, tmp_path):
     assert kept[1.0].best_epoch == 4
     scores = [row["val_score"] for row in kept[0.0].history]
     assert kept[0.0].best_epoch == 1 + int(np.argmax(scores))
+
+
+def test_the_scores_of_one_annotated_image_are_said_to_be_of_what_was_trained_on(few, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    shutil.copy(few / "few_masks" / "nuclei_01.tif", masks)
+    settings = JointSettings(images=str(few / "images"), masks=str(masks), run=str(tmp_path / "run"), **TINY)
+    assert "one image with a mask: a strip of it was kept out" in judged_on(train_joint(settings))
+
+
+def test_one_narrow_image_that_makes_all_patches_small_is_named(few, tmp_path):
+    shutil.copytree(few / "images", tmp_path / "images")
+    tifffile.imwrite(tmp_path / "images" / "narrow.tif", np.arange(400, dtype="uint16").reshape(20, 20))
+    arguments = ["check", "--images", str(tmp_path / "images"), "--masks", str(few / "few_masks"), "--joint"]
+    found = check_images(tmp_path / "images", None, "auto", few / "few_masks", joint=True)
+    [finding] = [f for f in found.findings if f.file == "narrow.tif"]
+    assert "only 20 pixels wide" in str(finding)
+    assert main(arguments) == 0

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import roifile
 import tifffile
 
 from n2seg_utils import UserError, judge_labels
@@ -215,6 +216,22 @@ def test_what_was_cut_off_is_gone_on_with_until_both_results_are_there(joint, pr
         for name in NAMES:
             one, other = (tifffile.imread(folder / kind / f"{name}.tif") for folder in (tmp_path, predicted[0]))
             np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_what_was_taken_away_is_made_again_and_what_is_there_is_left_alone(joint, predicted, few, tmp_path):
+    for kind in ("labels", "denoised"):
+        shutil.copytree(predicted[0] / kind, tmp_path / kind)
+    (tmp_path / "denoised" / "nuclei_02.tif").unlink()
+    (tmp_path / "labels" / "nuclei_03.tif").unlink()
+    left = [p for p in sorted(tmp_path.rglob("*.tif")) if p.stem != "nuclei_04"]
+    corrected = tmp_path / "labels" / "nuclei_02.tif"
+    tifffile.imwrite(corrected, np.ones((256, 256), "uint16"))
+    before = {path: path.read_bytes() for path in left}
+    joint.predict_folder(few / "images", tmp_path, keep_existing=True, outlines=True)
+    for kind in ("labels", "denoised"):
+        assert sorted(p.stem for p in (tmp_path / kind).glob("*.tif")) == NAMES
+    assert {path: path.read_bytes() for path in left} == before
+    assert len(roifile.roiread(corrected.with_suffix(".zip"))) == 1, "outlines are of the labels that are there"
 
 
 def test_a_prediction_that_fails_leaves_neither_result(joint, few, tmp_path, monkeypatch):

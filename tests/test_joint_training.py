@@ -81,7 +81,9 @@ class Seen:
 
 def watched(folder, tmp_path, **more):
     """A training on a folder with nothing to train: the work, and a function that takes a step of it."""
-    work = JointWork(settings(folder, tmp_path / "run", **(PLAIN | more)))
+    idle = JointSettings.OURS if more.get("recipe") == "published" else ()
+    plain = {name: value for name, value in PLAIN.items() if name not in idle}
+    work = JointWork(settings(folder, tmp_path / "run", **(plain | more)))
     seen = Seen(work.model.architecture.outputs)
     training = work.training(seen, work.model.settings)
 
@@ -146,25 +148,27 @@ def test_the_weight_of_denoising_is_that_of_the_documentation():
 
 
 TEACHES = {
-    "denoising only": ({"denoise_weight": 1}, True, False),
-    "segmentation only": ({"denoise_weight": 0}, False, True),
-    "both": ({"denoise_weight": 0.5}, True, True),
-    "distances too": ({"denoise_weight": 0, "method": "distance"}, False, True),
-    "denoising first": ({"schedule": "denoise_first"}, True, False),
-    "denoising later": ({"schedule": "ramp"}, False, True),
-    "published, denoising only": ({"denoise_weight": 1, "recipe": "published"}, True, False),
-    "published, segmentation only": ({"denoise_weight": 0, "recipe": "published"}, False, True),
+    "denoising only": (1.0, {}, True, False),
+    "segmentation only": (0.0, {}, False, True),
+    "both": (0.5, {}, True, True),
+    "distances too": (0.0, {"method": "distance"}, False, True),
+    "denoising first": (0.5, {"schedule": "denoise_first"}, True, False),
+    "denoising later": (0.5, {"schedule": "ramp"}, False, True),
+    "published, denoising only": (1.0, {"recipe": "published"}, True, False),
+    "published, segmentation only": (0.0, {"recipe": "published"}, False, True),
 }
 
 
 @pytest.mark.parametrize("what", TEACHES)
 def test_noise_teaches_the_denoised_channels_and_masks_teach_the_classes(tmp_path, what):
-    more, denoises, segments = TEACHES[what]
+    weight, more, denoises, segments = TEACHES[what]
     folder = of_kind(tmp_path / "in", "two_channels", (96, 96))
     work = JointWork(settings(folder, tmp_path / "run", target="instances", **more))
     network = unet(work.model.architecture)
     before = network.get_layer("output").get_weights()
-    train(work.training(network, work.model.settings), Plan(1, 1, 0.01))
+    training = work.training(network, work.model.settings)
+    training.weight = weight
+    train(training, Plan(1, 1, 0.01))
     for old, new in zip(before, network.get_layer("output").get_weights()):
         moved = (old != new).reshape(-1, old.shape[-1]).any(axis=0)
         assert moved.tolist() == [denoises] * 2 + [segments] * (len(moved) - 2)
@@ -235,9 +239,7 @@ def test_an_empty_mask_says_background_and_no_mask_says_nothing(tmp_path, recipe
 def test_the_published_recipe_draws_from_all_images_alike_and_leaves_pixels_as_they_are(tmp_path):
     """As DenoiSeg does: neither objects nor annotated images are preferred, and nothing but flips and turns is done."""
     folder = written(tmp_path / "in", marked(12), {3: chequered(), 8: chequered()})
-    unchanged = JointSettings()
-    more = {name: getattr(unchanged, name) for name in ("warp", "recolour")}
-    work, step = watched(folder, tmp_path, recipe="published", batch_size=32, **more)
+    work, step = watched(folder, tmp_path, recipe="published", batch_size=32)
     drawn = [step(number) for number in range(12)]
     annotated = np.concatenate([(known >= 0).all(axis=(1, 2, 3)) for _, _, _, known, _ in drawn])
     training = [part.image for part in work.parts if part.use == "train"]
@@ -269,8 +271,29 @@ def test_no_pixel_that_validates_ever_trains(tmp_path, annotated, others, recipe
         without = set(range(count)) - set(masks)
         if others:
             assert use["train"] & without
-        assert bool(use["validate"] & without) == (others > 1)
+        assert bool(use["validate"] & without) == (others > 1 and recipe == "ours")
         assert {part.image for part in work.shown()} == set(masks)
+
+
+def test_the_published_recipe_validates_on_annotated_patches_however_few_there_are(tmp_path):
+    folder = written(tmp_path / "in", marked(40), {7: chequered(), 31: chequered()})
+    work, step = watched(folder, tmp_path, recipe="published", batch_size=8)
+    assert {part.use for part in work.shown()} == {"train", "validate"}
+    for number in range(3):
+        known = step(number, training_too=False)[3]
+        assert (known >= 0).all()
+
+
+@pytest.mark.parametrize("recipe", ["ours", "published"])
+def test_shared_noise_is_never_turned_out_of_the_struct_mask(tmp_path, recipe):
+    """Grey values rise by one from column to column, and by the width of the image from row to row."""
+    folder = written(tmp_path / "in", marked(4), {0: chequered(), 2: chequered()})
+    struct = {"algorithm": "structn2v", "struct_axis": "horizontal", "struct_length": 5}
+    for more, ways in (({}, {1, 96}), (struct, {1})):
+        work, step = watched(folder, tmp_path / more.get("algorithm", "n2v"), recipe=recipe, batch_size=16, **more)
+        targets = [grey(work, step(number)[1]) for number in range(4)]
+        steps = {int(abs(patch[0, 1] - patch[0, 0])) for target in targets for patch in target}
+        assert steps == ways
 
 
 @pytest.mark.parametrize("recipe", ["ours", "published"])
@@ -368,7 +391,12 @@ BAD = {
     "no room for two kinds": ({"batch_size": 1}, None, r"batch_size is 1; it must be between 2 and 1024: use 2"),
     "no annotated patch": ({"annotated_share": 0.05}, None, r"annotated_share is 0\.05; .*between 0\.1 and 0\.9: use"),
     "no noisy patch": ({"annotated_share": 1.0}, None, r"annotated_share is 1.*between 0\.1 and 0\.9: use"),
-    "too much weight": ({"denoise_weight": 2}, None, r"denoise_weight is 2.*between 0 and 1: use"),
+    "too much weight": ({"denoise_weight": 1}, None, r"denoise_weight is 1.*between 0\.01 and 0\.99: use"),
+    "no weight": ({"denoise_weight": 0}, None, r"denoise_weight is 0.*between 0\.01 and 0\.99: use"),
+    "distances by the paper's recipe": ({"recipe": "published", "method": "distance"}, None,
+                                        r"method has no effect with recipe published: use border, or recipe ours"),
+    "a share by the paper's recipe": ({"recipe": "published", "annotated_share": 0.3}, None,
+                                      r"annotated_share has no effect with recipe published: use 0\.5, or recipe ours"),
     "an unknown schedule": ({"schedule": "never"}, None, r"schedule is 'never'.*constant.*ramp"),
     "an unknown recipe": ({"recipe": "theirs"}, None, r"recipe is 'theirs'.*published"),
     "an even length": ({"struct_length": 4}, None, r"struct_length is 4; it must be odd: use 5"),

@@ -13,6 +13,7 @@ from .mask_check import check_masks
 from .noise import measure_noise
 
 _SMALLEST = 16
+_NARROW = 64  # pixels: smaller patches show too little
 _TWO_PATCHES = 128  # of the usual size; twice as many for segmentation, whose patches are larger
 _FEW_PIXELS = 200_000
 _SATURATED = 0.001
@@ -169,6 +170,12 @@ def _together(images, two_patches=_TWO_PATCHES):
     pixels = sum(i.planes * i.size["Y"] * i.size["X"] for i in images)
     if pixels < _FEW_PIXELS:
         yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
+    sides = sorted((min(i.plane_shape[:2]), i.path.name) for i in images)
+    if sides[0][0] < min(_NARROW, sides[len(sides) // 2][0] / 2):
+        yield Finding(
+            WARNING, sides[0][1], f"is only {sides[0][0]} pixels wide, so that all patches must be as small.",
+            "Leave it out if you can.",
+        )  # fmt: skip
     small = max(first.plane_shape[:2]) < two_patches
     if len(images) == 1 and first.planes == 1 and not small:
         yield Finding(NOTE, "", "There is one image: a strip of it will be kept out of training to watch the training.")

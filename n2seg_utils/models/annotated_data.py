@@ -103,7 +103,7 @@ def variation(settings):
     )
 
 
-def varied_patches(settings, target, normalisation, count=4):
+def varied_patches(settings, target, normalisation, varied, count=4):
     """Some patches of the first images as training sees them, with what is drawn on them.
 
     Parameters
@@ -112,6 +112,8 @@ def varied_patches(settings, target, normalisation, count=4):
         With all values chosen.
     target : Target
     normalisation : Percentiles
+    varied : dict
+        How the training varies them; see :meth:`~n2seg_utils.models.segment_training.SegmentWork.varied`.
     count : int
 
     Returns
@@ -126,10 +128,7 @@ def varied_patches(settings, target, normalisation, count=4):
         frame = image.frames(int(settings.dimensions[0]))[0]
         middle = tuple(central(size, max(_SHOWN_OF, side)) for size, side in zip(frame.shape, shape))
         frames.append((normalisation.for_image(image).apply(frame.read(*middle)), *annotate(frame, middle)))
-    sampler = AnnotatedSampler(
-        frames, shape, count, settings.seed, favoured=settings.favoured, variation=variation(settings),
-        flip=settings.augment, turn=settings.augment,
-    )  # fmt: skip
+    sampler = AnnotatedSampler(frames, shape, count, settings.seed, **varied)
     patches, known = (np.array(values) for values in sampler.draw(StepSeed(settings.seed, 0)))
     planes = {}
     for number, (patch, labels) in enumerate(zip(patches, known)):

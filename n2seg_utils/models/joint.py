@@ -96,6 +96,9 @@ class JointModel(Segmenter):
             Of the denoised image: "float32", or "input" for the type of the image.
         """
         self.require_fit(image)
+        if self._denoised_file(out).exists():  # of an earlier call that was stopped
+            super().predict_file(image, out, tile, on_tile, outlines)
+            return
         found = self._denoised(image, self._denoised_file(out), tile, on_tile, dtype)
         self._write_labels(image, Path(out), ((frame, self.find(kinds)) for frame, kinds in found), outlines)
 
@@ -112,6 +115,12 @@ class JointModel(Segmenter):
     def beside(self, target, outlines=False, dtype="float32"):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.beside`."""
         return [self._denoised_file(target), *super().beside(target, outlines)]
+
+    def add_missing(self, image, target, tile="auto", on_tile=None, outlines=False, dtype="float32"):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.add_missing`."""
+        super().add_missing(image, target, tile, on_tile, outlines)
+        if not self._denoised_file(target).exists():
+            self.denoise_file(image, self._denoised_file(target), tile, on_tile, dtype)
 
     def doubts(self, images, axes="auto"):
         """See :meth:`~n2seg_utils.models.segmenter.Segmenter.doubts`; of DenoiSeg's models nothing is known."""

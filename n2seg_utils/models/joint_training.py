@@ -61,8 +61,8 @@ class JointWork(SegmentWork):
         known = [n for n, image in enumerate(self.images) if self.annotate.masks[image.path] is not None]
         others = [n for n in range(len(self.images)) if n not in known]
         parts = _renumbered(split_annotated([self.images[n] for n in known], self.annotate, settings), known)
-        if len(others) == 1:  # is needed for training
-            parts.append(Part(others[0], "train"))
+        if len(others) == 1 or settings.recipe == "published":  # which validates on annotated images
+            parts += [Part(number, "train") for number in others]
         elif others:
             images = [self.images[n] for n in others]
             parts += _renumbered(
@@ -80,7 +80,8 @@ class JointWork(SegmentWork):
         published = settings.recipe == "published"
         for use in training_run.SHARES:
             common = use, patch_shape(settings), self.model.normalisation, settings.seed
-            parts = self.parts if published else self.shown()
+            # Few of all validation patches would be annotated, or none, and their score decides which epoch is best.
+            parts = self.parts if published and use == "train" else self.shown()
             pools[use], refill = training_run.pool(
                 self.images, parts, *common, self.annotate, self.annotate.values, share=1.0 if published else 0.5
             )
@@ -108,9 +109,13 @@ class JointWork(SegmentWork):
         training.validation_steps = self.validation_steps(settings, count)
         return training
 
-    def varied(self, settings):
+    @staticmethod
+    def varied(settings, images):
         """See :meth:`SegmentWork.varied`: the published recipe draws evenly, and leaves pixels as they are."""
-        return {"favoured": 0} if settings.recipe == "published" else super().varied(settings)
+        usual = SegmentWork.varied(settings, images)
+        if settings.recipe != "published":
+            return usual
+        return {"favoured": 0, **_turned(settings, blind_spots(settings, images))}
 
     def loss(self, settings):
         """See :meth:`SegmentWork.loss`."""
@@ -133,11 +138,11 @@ class JointWork(SegmentWork):
 
     def _noisy(self, use, settings, hide):
         """What draws patches to denoise."""
-        augment = settings.augment and use == "train"
+        turned = _turned(settings, hide) if use == "train" else {"flip": False, "turn": False}
+        count = settings.batch_size - annotated_patches(settings)
         return PatchSampler(
-            self.pools[use, "noisy"], patch_shape(settings), settings.batch_size - annotated_patches(settings),
-            settings.seed, augment and hide.may_flip, augment and hide.may_turn, stream=_STREAMS[use],
-        )  # fmt: skip
+            self.pools[use, "noisy"], patch_shape(settings), count, settings.seed, **turned, stream=_STREAMS[use]
+        )
 
     def _spread(self):
         """Mean variance of the scaled images: errors are measured in units of it, as if images were standardised."""
@@ -148,6 +153,11 @@ class JointWork(SegmentWork):
 def annotated_patches(settings):
     """Patches of annotated images in a batch; at least one, and one fewer than all at most."""
     return int(np.clip(round(settings.annotated_share * settings.batch_size), 1, settings.batch_size - 1))
+
+
+def _turned(settings, hide):
+    """How patches may be turned that teach to denoise: noise that is shared must stay within the struct mask."""
+    return {"flip": settings.augment and hide.may_flip, "turn": settings.augment and hide.may_turn}
 
 
 def _renumbered(parts, numbers):

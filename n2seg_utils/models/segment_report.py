@@ -178,15 +178,16 @@ def report_parts(segmenter):
 
 def judged_on(segmenter):
     """What the scores of :func:`judge_segmenter` are worth, in words."""
-    rows = _split(segmenter)
-    if len({row["image"] for row in rows}) > 1:
+    judged = {image.path.name for image in validation_images(segmenter)}
+    rows = [row for row in _split(segmenter) if row["image"] in judged]
+    if all(row["use"] == "validate" for row in rows):
         return (
             "The scores are of images that were not trained on. They chose the best epoch and the thresholds, though, "
             "so new images may score a little less."
         )
     kept = any(row["region"] != "all" for row in rows)
     rest = "a strip of it was kept out, the rest was trained on" if kept else "all of it was trained on"
-    return f"The scores are of the one image there is: {rest}, so new images will score less."
+    return f"The scores are of the one image with a mask: {rest}, so new images will score less."
 
 
 def _split(segmenter):

@@ -151,18 +151,22 @@ class SegmentWork:
     def samplers(self, settings, count):
         """What draws `count` annotated patches a batch, for training and for validation."""
         shape, common = patch_shape(settings), (count, settings.seed)
-        patches = AnnotatedSampler(
-            self.pools["train"], shape, *common, **self.varied(settings), flip=settings.augment, turn=settings.augment
-        )
+        patches = AnnotatedSampler(self.pools["train"], shape, *common, **self.varied(settings, self.images))
         # Validation looks at the images as they are.
         validation = AnnotatedSampler(
             self.pools["validate"], shape, *common, favoured=0, flip=False, turn=False, stream=1
         )
         return patches, validation
 
-    def varied(self, settings):
-        """What patches are drawn around, and how they are varied beside flips and turns."""
-        return {"favoured": settings.favoured, "variation": variation(settings)}
+    @staticmethod
+    def varied(settings, images):
+        """What patches of some images are drawn around, and how they are varied."""
+        return {
+            "favoured": settings.favoured,
+            "variation": variation(settings),
+            "flip": settings.augment,
+            "turn": settings.augment,
+        }
 
     def validation_steps(self, settings, count):
         """Batches of `count` patches that an epoch is validated on."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data import imagej_rois
 from ..data.files import list_images
-from ..data.images import quick_to_read
+from ..data.images import open_image, quick_to_read
 from ..data.normalisation import Percentiles, percentiles
 from ..data.targets import MOST_OBJECTS, Target
 from ..data.writing import image_writer
@@ -179,6 +179,14 @@ class Segmenter(TrainedModel):
     def beside(self, target, outlines=False):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.beside`."""
         return [target.with_suffix(".zip")] if outlines else []
+
+    def add_missing(self, image, target, tile="auto", on_tile=None, outlines=False):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.add_missing`."""
+        file = target.with_suffix(".zip")
+        if outlines and not file.exists():
+            found = open_image(target)
+            planes = [np.asarray(found.plane(number)[..., 0]) for number in range(found.planes)]
+            imagej_rois.write_rois(file, np.stack(planes), depth=image.size["Z"])
 
     @property
     def dtype(self):

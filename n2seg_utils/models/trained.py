@@ -52,6 +52,9 @@ class TrainedModel:
         """What :meth:`predict_file` writes beside a result, with these options: a list of Path."""
         return []
 
+    def add_missing(self, image, target, tile="auto", on_tile=None, **options):
+        """Write what :meth:`predict_file` would have written beside a result that is there, as far as it is not."""
+
     def predict_folder(self, images, out, tile="auto", on_progress=None, keep_existing=False, axes="auto", **options):
         """Apply the model to a folder of images (or one file), one file at a time, into another folder.
 
@@ -83,14 +86,13 @@ class TrainedModel:
         for image in opened:
             self.require_fit(image)
         for number, (image, target) in enumerate(zip(opened, targets)):
-            if target.exists():
-                continue
 
             def report(done, total, number=number, image=image):
                 if on_progress:
                     on_progress((number + done / total) / len(opened), image.path.name)
 
-            self.predict_file(image, target, tile=tile, on_tile=report, **options)
+            write = self.add_missing if target.exists() else self.predict_file
+            write(image, target, tile=tile, on_tile=report, **options)
         return targets
 
     def open(self, file, axes="auto"):

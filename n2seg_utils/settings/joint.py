@@ -13,6 +13,7 @@ class JointSettings(HidingSettings, SegmentSettings):
     """Settings of joint denoising and segmentation."""
 
     FIRST: ClassVar = ("images", "masks", "target")
+    OURS: ClassVar = ("method", "loss", "favoured", "warp", "recolour", "annotated_share", "pseudo_labels")
 
     images: str = knob(
         "",
@@ -61,11 +62,11 @@ class JointSettings(HidingSettings, SegmentSettings):
     denoise_weight: float = knob(
         0.5,
         "Weight of denoising",
-        "How much denoising counts against segmentation (the paper's alpha): 0 segments only, 1 denoises only.",
+        "How much denoising counts against segmentation (the paper's alpha); for one alone use notebook 1 or 2.",
         "training",
         advanced=True,
-        low=0,
-        high=1,
+        low=0.01,
+        high=0.99,
     )
     schedule: str = knob(
         "constant",
@@ -96,7 +97,7 @@ class JointSettings(HidingSettings, SegmentSettings):
     recipe: str = knob(
         "ours",
         "Recipe",
-        "'published' samples and weighs patches as the DenoiSeg paper did, for comparison; 'ours' needs fewer masks.",
+        "'published' draws and weighs patches as the DenoiSeg paper did, for comparison; 'ours' needs fewer masks.",
         "training",
         advanced=True,
         choices=("ours", "published"),
@@ -116,3 +117,12 @@ class JointSettings(HidingSettings, SegmentSettings):
         advanced=True,
         choices=("float32", "input"),
     )
+
+    def problems(self):
+        """See :meth:`Settings.problems`; the published recipe knows nothing of some settings."""
+        found = super().problems()
+        for name in self.OURS if self.recipe == "published" else ():
+            usual = getattr(type(self), name)
+            if getattr(self, name) != usual and name not in found:
+                found[name] = f"{name} has no effect with recipe published: use {usual}, or recipe ours"
+        return found

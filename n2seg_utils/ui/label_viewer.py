@@ -67,7 +67,11 @@ class _Labels(Viewer):
     def __init__(self, images, labels, model):
         self.model, self.images = model, {stem(file): file for file in list_images(images)}
         self.labels = {stem(file): file for file in list_images(labels)}
-        super().__init__([name for name in self.images if name in self.labels])
+        super().__init__([name for name in self.images if self.complete(name)])
+
+    def complete(self, name):
+        """Whether there is all that is shown of an image."""
+        return name in self.labels
 
     def open(self, name):
         self.found = open_image(self.labels[name])
@@ -88,6 +92,9 @@ class _Both(_Labels):
     def __init__(self, images, labels, model, denoised):
         self.restored = {stem(file): file for file in list_images(denoised)}
         super().__init__(images, labels, model)
+
+    def complete(self, name):
+        return super().complete(name) and name in self.restored
 
     def open(self, name):
         self.denoised = open_image(self.restored[name])

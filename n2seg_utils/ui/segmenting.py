@@ -94,7 +94,8 @@ class Segmenting(Workflow):
         images, _ = work.open(settings)
         settings = work.settle(settings, images, self.target, device.has_gpu())
         scaling = fit_percentiles(images, settings.normalisation)
-        show_figure(plots.side_by_side(varied_patches(settings, self.target, scaling), size=2.4))
+        patches = varied_patches(settings, self.target, scaling, work.varied(settings, images))
+        show_figure(plots.side_by_side(patches, size=2.4))
 
     def train(self):
         """Train; the stop button of the notebook ends the training early and keeps the best weights."""
