@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import tifffile
 from scipy.ndimage import convolve1d
-from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio, structural_similarity
+from scipy.stats import wilcoxon
+from skimage.measure import pearson_corr_coeff
+from skimage.metrics import mean_squared_error, normalized_root_mse, peak_signal_noise_ratio, structural_similarity
 
 from n2seg_utils import UserError
 from n2seg_utils.quality import plots
-from n2seg_utils.quality.image_scores import image_scores, nrmse, psnr, ssim, ssim_map
+from n2seg_utils.quality.image_scores import Comparison, image_scores, ssim, ssim_map
 from n2seg_utils.quality.qc import judge
 from n2seg_utils.quality.report import write_report
+from n2seg_utils.quality.statistics import interval, paired_test
 
 
 def pair(shape=(60, 80), scale=100.0, seed=0):
@@ -23,12 +26,17 @@ def pair(shape=(60, 80), scale=100.0, seed=0):
     return truth, truth + rng.normal(0, 0.1 * scale, shape)
 
 
+def scores(truth, image):
+    """The scores of one plane."""
+    return image_scores([truth[..., None]], [image[..., None]])
+
+
 def test_nrmse_is_the_root_of_the_mean_square_not_of_the_mean_absolute_error():
     rng = np.random.default_rng(0)
     truth = np.linspace(0, 1, 10_000).reshape(100, 100)
     noisy = truth + rng.normal(0, 0.1, truth.shape)
-    assert nrmse(truth, noisy, 1) == pytest.approx(0.1, abs=0.002)
-    assert nrmse(truth, noisy, 1) == pytest.approx(
+    assert scores(truth, noisy)["nrmse"] == pytest.approx(0.1, abs=0.002)
+    assert scores(truth, noisy)["nrmse"] == pytest.approx(
         normalized_root_mse(truth, noisy, normalization="min-max"), abs=1e-12
     )
 
@@ -36,8 +44,65 @@ def test_nrmse_is_the_root_of_the_mean_square_not_of_the_mean_absolute_error():
 def test_psnr_equals_scikit_image_and_the_definition():
     truth, image = pair()
     span = np.ptp(truth)
-    assert psnr(truth, image, span) == pytest.approx(peak_signal_noise_ratio(truth, image, data_range=span), abs=1e-9)
-    assert psnr(truth, image, span) == pytest.approx(10 * np.log10(span**2 / np.mean((truth - image) ** 2)), abs=1e-9)
+    found = scores(truth, image)["psnr"]
+    assert found == pytest.approx(peak_signal_noise_ratio(truth, image, data_range=span), abs=1e-9)
+    assert found == pytest.approx(10 * np.log10(span**2 / np.mean((truth - image) ** 2)), abs=1e-9)
+
+
+def test_the_other_scores_equal_their_definitions():
+    """The first four as Sage and Unser's ImageJ plugin SNR has them: r is the reference, t the test image."""
+    truth, image = pair(seed=4)
+    r, t, found = truth, 0.7 * image + 20, scores(truth, 0.7 * image + 20)
+    assert found["snr"] == pytest.approx(10 * np.log10((r**2).sum() / ((r - t) ** 2).sum()), abs=1e-9)
+    assert found["psnr_peak"] == pytest.approx(10 * np.log10(r.max() ** 2 / ((r - t) ** 2).mean()), abs=1e-9)
+    assert found["rmse"] == pytest.approx(np.sqrt(mean_squared_error(r, t)), abs=1e-9)
+    assert found["mae"] == pytest.approx(np.abs(r - t).mean(), abs=1e-9)
+    assert found["pearson"] == pytest.approx(pearson_corr_coeff(r, t)[0], abs=1e-9)
+    slope, offset = np.polyfit(t.ravel(), r.ravel(), 1)
+    best = peak_signal_noise_ratio(r, slope * t + offset, data_range=np.ptp(r))
+    assert found["si_psnr"] == pytest.approx(best, abs=1e-6), "the PSNR after the best line has been fitted"
+    assert scores(truth, 3 * image - 5)["si_psnr"] == pytest.approx(scores(truth, image)["si_psnr"], abs=1e-9)
+
+
+def test_scores_of_many_planes_are_those_of_all_their_pixels_and_each_plane_has_its_own():
+    planes = [pair(seed=s, scale=scale) for s, scale in ((0, 10), (1, 200), (2, 90))]
+    truth, image = (np.stack([p[i] for p in planes], -1) for i in range(2))
+    both = Comparison([truth[..., :2], truth[..., 1:]], [image[..., :2], image[..., 1:]])
+    flat = [np.concatenate([a[..., :2], a[..., 1:]], -1).reshape(60, -1) for a in (truth, image)]
+    whole, found = scores(*flat), both.scores()
+    for name in ("nrmse", "psnr", "si_psnr", "pearson", "rmse", "mae", "snr", "psnr_peak", "range"):
+        assert found[name] == pytest.approx(whole[name], rel=1e-9), name
+    rows = both.rows()
+    assert [(row["plane"], row["channel"]) for row in rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    expected = peak_signal_noise_ratio(truth[..., 2], image[..., 2], data_range=np.ptp(truth))
+    assert rows[3]["psnr"] == pytest.approx(expected, abs=1e-9), "with the range of the whole image"
+    assert found["ssim"] == pytest.approx(np.mean([row["ssim"] for row in rows]), abs=1e-12)
+
+
+def test_what_cannot_be_computed_is_none():
+    truth, _ = pair()
+    found = scores(truth, truth * 0 + 7)
+    assert (found["pearson"], scores(-1 - truth, -truth)["psnr_peak"]) == (None, None)
+    assert found["si_psnr"] == pytest.approx(10 * np.log10(np.ptp(truth) ** 2 / truth.var()))
+
+
+def test_the_interval_of_a_mean_holds_it_in_95_of_100_cases():
+    rng = np.random.default_rng(1)
+    inside = []
+    for _ in range(300):
+        low, high = interval(rng.exponential(1, 40))
+        inside.append(low < 1 < high)
+    assert 0.88 < np.mean(inside) < 0.98, "a little below 0.95, as the percentile bootstrap of skewed values is"
+    assert interval([1.0, 2.0]) is None
+    assert interval([1.0, 2.0, float("inf")]) is None
+
+
+def test_the_paired_test_is_that_of_scipy_and_knows_when_it_cannot_tell():
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(0.4, 1, 20), rng.normal(0, 1, 20)
+    assert paired_test(one, other) == wilcoxon(one, other).pvalue
+    assert paired_test(one, one) == 1
+    assert paired_test(one[:5], other[:5]) is None
 
 
 def test_ssim_equals_its_definition_with_a_gaussian_window():
@@ -65,7 +130,8 @@ def test_the_range_is_that_of_the_whole_truth_over_all_planes():
     found = image_scores(truth, image)
     all_truth, all_image = np.stack(truth), np.stack(image)
     assert found["range"] == pytest.approx(np.ptp(all_truth))
-    assert found["psnr"] == pytest.approx(psnr(all_truth, all_image, np.ptp(all_truth)))
+    expected = peak_signal_noise_ratio(all_truth, all_image, data_range=np.ptp(all_truth))
+    assert found["psnr"] == pytest.approx(expected)
     assert found["ssim"] == pytest.approx(np.mean([ssim(*p, np.ptp(all_truth)) for p in planes]))
 
 

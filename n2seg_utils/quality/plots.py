@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.figure import Figure
 
 from ..data.files import whole_file
@@ -99,6 +100,33 @@ def _draw_loss(axis, history):
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)
+
+
+def scale_bar(axis, calibration, width):
+    """Draw a bar of a round length, about a quarter of the picture, into its lower left corner; nothing if the size of
+    pixels is not known.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Whose units are pixels.
+    calibration : Calibration or None
+    width : int
+        Of the picture, in pixels.
+    """
+    pixel = calibration.microns("X") if calibration else None
+    if not pixel:
+        return
+    most = width * pixel[0] / 4
+    length = max(step for step in 10.0 ** np.floor(np.log10(most)) * np.array([1, 2, 5]) if step <= most)
+    words = f"{length:g} µm" if length >= 1 else f"{1000 * length:g} nm"
+    look = [patheffects.withStroke(linewidth=3, foreground="black", alpha=0.6)]
+    start, down = 0.04 * width, axis.get_ylim()[0] - 0.05 * abs(np.diff(axis.get_ylim())[0])
+    line = {"color": "white", "linewidth": 2.5, "solid_capstyle": "butt", "path_effects": look}
+    axis.plot([start, start + length / pixel[0]], [down, down], scalex=False, scaley=False, **line)
+    axis.annotate(
+        words, (start, down), xytext=(0, 4), textcoords="offset points", color="white", fontsize=8, path_effects=look
+    )
 
 
 def thumbnail(plane, side=1024):

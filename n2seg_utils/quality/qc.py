@@ -1,20 +1,28 @@
 """Quality control of a folder of restored images against a folder of clean ones."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..data.files import list_images, pair_by_name, require_absent, stem, write_table, write_text
-from ..data.images import open_image, require_finite
+from ..data.images import ImageFile, open_image, require_finite
+from ..data.writing import image_writer
 from ..errors import UserError
-from . import plots
-from .image_scores import image_scores
+from ..words import counted
+from . import plots, restoration_plots
+from .image_scores import SCORES as ALL_SCORES
+from .image_scores import Comparison, image_scores, ssim_map
+from .statistics import in_words, interval, paired_test
 
 SCORES = ("ssim", "nrmse", "psnr")
+_MAPS = ("error", "ssim")
+# Decibels that a line through the grey values would bring: noise and blur alone bring 1 to 3, another scale far more.
+_OTHER_SCALE = 6.0
 
 
-def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, figures=3):
+def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, figures=3, maps=False):
     """Score restored images against the truth, and the raw ones too if given.
 
     Images are matched by name, whatever their endings.
@@ -24,76 +32,162 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
     prediction, truth, raw : path
         Folders or single files.
     out : path, optional
-        Where ``metrics.csv``, ``summary.json`` and figures go; nothing is written without it.
+        Where ``metrics.csv``, ``planes.csv`` (if there are several planes or channels), ``summary.json`` and figures
+        go; nothing is written without it.
     axes : str
         Of raw and truth; "auto" believes the files.
     on_progress : callable, optional
         ``on_progress(share, name)``.
     figures : int
-        Number of images to draw: the first, the one with the least gain, and so on.
+        Number of images to draw: the worst, the best, and some between, by PSNR.
+    maps : bool
+        Write ``maps/NAME_error.tif`` (absolute error as a share of the range) and ``maps/NAME_ssim.tif`` too, 32 bits.
 
     Returns
     -------
     dict
-        For each of ssim, nrmse, psnr ``{prediction, raw, gain}``, means over the images (raw and gain are None without
-        raw images); ``per_image``; ``ranges``; ``unmatched``: names without a partner.
+        What :func:`summarise` returns, and ``unmatched``: names without a partner; ``warnings``: sentences.
 
     Raises
     ------
     UserError
         When nothing matches, or two images differ in size, axes or are not numbers.
     """
-    predictions = list_images(prediction)
-    pairs, alone = pair_by_name(predictions, list_images(truth))
-    if not pairs:
-        raise UserError(
-            f"No image of {prediction} has a partner of the same name in {truth} "
-            f"(for example {predictions[0].name}). Give the files the same names"
-        )
+    pairs, unmatched = _matched(prediction, truth)
     raws = _partners(pairs, raw) if raw else {}
     if out is not None:
-        pictures = [f"{stem(p)}.png" for p, _ in pairs]
-        require_absent([Path(out) / name for name in ("metrics.csv", "summary.json", *pictures)])
-    per_image = []
-    for number, (predicted, true) in enumerate(pairs):
-        per_image.append(_score(predicted, true, raws.get(predicted), axes))
+        require_absent(_outputs(Path(out), pairs, maps))
+    judged = [Judged.open(predicted, true, raws.get(predicted), axes) for predicted, true in pairs]
+    per_image, by_plane = [], []
+    for number, one in enumerate(judged):
+        row, planes = one.rows()
+        per_image.append(row)
+        by_plane += planes
+        if maps and out is not None:
+            one.write_maps(Path(out) / "maps")
         if on_progress:
-            on_progress((number + 1) / len(pairs), predicted.name)
-    summary = summarise(per_image) | {"unmatched": [p.name for p in alone]}
+            on_progress((number + 1) / len(judged), one.name)
+    summary = summarise(per_image) | {"unmatched": unmatched, "warnings": _warnings(per_image)}
     if out is not None:
         write_table(Path(out) / "metrics.csv", per_image)
+        if len(by_plane) > len(per_image):
+            write_table(Path(out) / "planes.csv", by_plane)
         write_text(Path(out) / "summary.json", json.dumps(_for_json(summary), indent=2, ensure_ascii=False))
-        for name in _worth_seeing(per_image, figures):
-            predicted, true = next(p for p in pairs if p[0].name == name)
-            plots.save(comparison(predicted, true, raws.get(predicted), axes), Path(out) / f"{stem(predicted)}.png")
+        for number in worth_seeing(per_image, figures):
+            plots.save(judged[number].figure(), Path(out) / f"{stem(judged[number].prediction.path)}.png")
     return summary
 
 
 def summarise(per_image):
-    """Means over images: score -> {prediction, raw, gain}. The gain is prediction minus raw."""
+    """Means over images.
+
+    Returns
+    -------
+    dict
+        For each score ``{prediction, raw, gain}`` (the gain is prediction minus raw; raw and gain are None without raw
+        images), with ``interval`` and ``gain_interval``, the 95 % intervals of the means, ``better``, in how many
+        images the prediction is better, and ``p`` of Wilcoxon's signed-rank test, each None where it cannot be told;
+        ``per_image``; ``ranges``.
+    """
     summary = {}
-    for score in SCORES:
-        predicted = [row[score] for row in per_image]
-        raw = [row[f"{score}_raw"] for row in per_image if row[f"{score}_raw"] is not None]
-        both = len(raw) == len(per_image)
-        summary[score] = {
-            "prediction": float(np.mean(predicted)),
+    for name, score in ALL_SCORES.items():
+        predicted, raw = ([row[column] for row in per_image] for column in (name, f"{name}_raw"))
+        known, both = None not in predicted, None not in raw and None not in predicted
+        gains = np.subtract(predicted, raw) if both else None
+        summary[name] = {
+            "prediction": float(np.mean(predicted)) if known else None,
             "raw": float(np.mean(raw)) if both else None,
             "gain": float(np.mean(predicted) - np.mean(raw)) if both else None,
+            "interval": interval(predicted) if known else None,
+            "gain_interval": interval(gains) if both else None,
+            "better": int(np.sum(gains > 0 if score.more_is_better else gains < 0)) if both else None,
+            "p": paired_test(predicted, raw) if both else None,
         }
     summary["per_image"] = per_image
     summary["ranges"] = {row["image"]: row["range"] for row in per_image}
     return summary
 
 
+def better_in_words(summary, name="psnr"):
+    """Whether the prediction is better than the raw images, in a sentence; "" where there are none."""
+    found, count = summary[name], len(summary["per_image"])
+    if found["better"] is None:
+        return ""
+    p = "too few images to test" if found["p"] is None else f"Wilcoxon signed-rank test, {in_words(found['p'])}"
+    return f"{ALL_SCORES[name].label} is better than that of the raw image in {found['better']} of {count} ({p})."
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An image that is judged, its truth, and the raw image if there is one."""
+
+    prediction: ImageFile
+    truth: ImageFile
+    raw: ImageFile | None
+
+    @classmethod
+    def open(cls, prediction, truth, raw=None, axes="auto"):
+        """Open the files.
+
+        Raises
+        ------
+        UserError
+            When they differ in size.
+        """
+        true = open_image(truth, axes)
+        return cls(_like(open_image(prediction), true), true, raw and _like(open_image(raw, axes), true))
+
+    @property
+    def name(self):
+        return self.prediction.path.name
+
+    def rows(self):
+        """A row of scores of the image, and one of each plane and channel."""
+        truth = _pixels(self.truth)
+        found = Comparison(truth, _pixels(self.prediction), self.truth.path)
+        raw = Comparison(truth, _pixels(self.raw), self.truth.path) if self.raw else None
+        before = raw.scores() if raw else {}
+        row = {"image": self.name, **found.scores(), **{f"{name}_raw": before.get(name) for name in ALL_SCORES}}
+        names, planes = self.truth.channel_names, found.rows()
+        for number, one in enumerate(planes):
+            one["channel"] = names[one["channel"] - 1]
+            if raw:
+                one |= {f"{name}_raw": value for name, value in raw.rows()[number].items() if name in ALL_SCORES}
+        return row, [{"image": self.name, **one} for one in planes]
+
+    def planes(self, plane=None, channel=0):
+        """title -> pixels (Y, X) of a plane, float32, of the raw image, the prediction and the truth."""
+        number = self.truth.planes // 2 if plane is None else plane
+        images = {"raw": self.raw, "prediction": self.prediction, "truth": self.truth}
+        return {
+            title: np.asarray(image.plane(number)[..., channel], "float32") for title, image in images.items() if image
+        }
+
+    def figure(self, plane=None, channel=0):
+        """The :func:`~n2seg_utils.quality.restoration_plots.judged` of a plane; default: the middle one."""
+        planes = self.planes(plane, channel)
+        return restoration_plots.judged(planes, score_lines(planes, self.truth.path), self.truth.calibration)
+
+    def write_maps(self, folder):
+        """Write the maps of absolute error and SSIM, see :func:`judge`."""
+        truth, found = _pixels(self.truth), _pixels(self.prediction)
+        low, high = min(t.min() for t in truth), max(t.max() for t in truth)
+        span = float(high) - float(low)
+        for kind in _MAPS:
+            path = folder / f"{stem(self.prediction.path)}_{kind}.tif"
+            with image_writer(path, self.truth, np.dtype("float32"), display=(0, 1)) as write:
+                for frame in self.truth.frames(2):
+                    t, i = (np.asarray(planes[frame.number], "float64") for planes in (truth, found))
+                    if kind == "error":
+                        values = np.abs(i - t) / span
+                    else:
+                        values = np.stack([ssim_map(t[..., c], i[..., c], span) for c in range(t.shape[-1])], -1)
+                    write(frame.number, (slice(None),) * 2, values.astype("float32"))
+
+
 def comparison(predicted, true, raw=None, axes="auto"):
-    """A figure of one image: raw, prediction and truth side by side with their scores."""
-    images = {"noisy": raw, "denoised": predicted, "truth": true}
-    opened = {
-        title: open_image(path, axes if title != "denoised" else "auto") for title, path in images.items() if path
-    }
-    middle = opened["truth"].planes // 2
-    planes = {title: np.asarray(image.plane(middle)[..., 0], "float32") for title, image in opened.items()}
+    """A figure of one image file: raw, prediction and truth side by side with their scores."""
+    planes = Judged.open(predicted, true, raw, axes).planes()
     return plots.side_by_side(planes, score_lines(planes, true), reference="truth")
 
 
@@ -107,6 +201,26 @@ def score_lines(planes, name):
     return lines
 
 
+def worth_seeing(rows, count):
+    """The numbers of the images with the lowest, the middle and the highest PSNR, worst first."""
+    ordered = np.argsort([row["psnr"] for row in rows], kind="stable")
+    chosen = np.unique(np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int))
+    return [int(ordered[i]) for i in chosen]
+
+
+def _matched(prediction, truth):
+    """Pairs of files, and the names of those without a partner."""
+    predictions, truths = list_images(prediction), list_images(truth)
+    pairs, alone = pair_by_name(predictions, truths)
+    if not pairs:
+        raise UserError(
+            f"No image of {prediction} has a partner of the same name in {truth} "
+            f"(for example {predictions[0].name}). Give the files the same names"
+        )
+    without = [path for path in truths if path not in {true for _, true in pairs}]
+    return pairs, [path.name for path in (*alone, *without)]
+
+
 def _partners(pairs, raw):
     found, alone = pair_by_name([predicted for predicted, _ in pairs], list_images(raw))
     if alone:
@@ -114,40 +228,51 @@ def _partners(pairs, raw):
     return dict(found)
 
 
-def _score(predicted, true, raw, axes):
-    truth, image = open_image(true, axes), open_image(predicted)
-    found = _compare(truth, image)
-    row = {"image": predicted.name, **found}
-    raw_scores = _compare(truth, open_image(raw, axes)) if raw else {}
-    return row | {f"{score}_raw": raw_scores.get(score) for score in SCORES}
+def _outputs(out, pairs, maps):
+    """All files that judging these pairs may write."""
+    names = [stem(predicted) for predicted, _ in pairs]
+    files = [out / name for name in ("metrics.csv", "planes.csv", "summary.json")] + [out / f"{n}.png" for n in names]
+    return files + [out / "maps" / f"{name}_{kind}.tif" for name in names for kind in _MAPS if maps]
 
 
-def _compare(truth, image):
+def _like(image, truth):
+    """An image opened so that it fits its truth."""
+    if image.axes != truth.axes and image.guessed and len(image.shape) == len(truth.shape):
+        image = open_image(image.path, truth.axes)
     if (truth.planes, truth.plane_shape) != (image.planes, image.plane_shape):
         raise UserError(
             f"{image.path} is {image.describe()} but {truth.path} is {truth.describe()}. "
             "Images can only be compared at the same size: check that they belong together"
         )
-    planes = [], []
-    for number in range(truth.planes):
-        for one, kept in zip((truth, image), planes):
-            values = np.asarray(one.plane(number))
-            require_finite(values, one.path)
-            kept.append(values)
-    return image_scores(*planes, truth.path)
+    return image
+
+
+def _pixels(image):
+    """The planes of an image, which must be numbers."""
+    planes = []
+    for number in range(image.planes):
+        values = np.asarray(image.plane(number))
+        require_finite(values, image.path)
+        planes.append(values)
+    return planes
+
+
+def _warnings(rows):
+    """Sentences about scores that do not mean what they seem to."""
+    other = [row for row in rows if row["si_psnr"] is not None and row["si_psnr"] - row["psnr"] > _OTHER_SCALE]
+    if not other:
+        return []
+    return [
+        f"{counted(len(other), 'image')} (for example {other[0]['image']}) have another grey scale than their truth: "
+        f"stretching them would raise the PSNR from {other[0]['psnr']:.1f} to {other[0]['si_psnr']:.1f} dB. Judge them "
+        "by the scale-invariant PSNR and by Pearson's correlation, or save them in the grey values of the truth."
+    ]
 
 
 def _for_json(value):
     """Numbers that JSON does not know (the PSNR of equal images is infinite) become null."""
     if isinstance(value, dict):
         return {key: _for_json(v) for key, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_for_json(v) for v in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _worth_seeing(rows, count):
-    """The images with the lowest, the middle and the highest PSNR, by name."""
-    ordered = sorted(rows, key=lambda row: row["psnr"])
-    chosen = np.unique(np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int))
-    return [ordered[i]["image"] for i in chosen]

@@ -1,0 +1,196 @@
+"""Figures of restored images: what changed, where the errors are, and how they compare with simple filters."""
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.ndimage import map_coordinates, uniform_filter
+
+from .image_scores import SSIM_WINDOW, data_range, ssim_map
+from .plots import scale_bar, thumbnail
+
+_INK, _GREY, _BLUE, _ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"  # Okabe and Ito, and a grey
+COLOURS = {"raw": _GREY, "prediction": _BLUE, "truth": _ORANGE}
+_CROP = 96  # pixels along the side of what is magnified
+_BINS = 120
+
+
+def judged(planes, scores=None, calibration=None, line=None, size=3.2):
+    """One plane on a page: the images, a magnified piece, where the errors are, and where the structure differs.
+
+    Parameters
+    ----------
+    planes : dict
+        "raw" (optional), "prediction" and "truth" -> ndarray (Y, X).
+    scores : dict, optional
+        title -> a line below the picture.
+    calibration : Calibration, optional
+        Draws a scale bar.
+    line : ((float, float), (float, float)), optional
+        (Y, X) of both ends of the line whose profile is drawn; default: across the piece that is magnified.
+    size : float
+        Width of a picture in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    truth, titles = planes["truth"], list(planes)
+    shape, restored = truth.shape, [title for title in titles if title != "truth"]
+    piece = interesting(truth)
+    line = line or across(piece)
+    tall = size * min(1.5, shape[0] / shape[1])
+    heights = [tall, size * (piece[0].stop - piece[0].start) / (piece[1].stop - piece[1].start), tall, tall]
+    figure = Figure(figsize=(size * len(titles) + 0.8, sum(heights) + 1.6), layout="constrained")
+    axes = figure.subplots(4, len(titles), height_ratios=heights, squeeze=False)
+    low, high = np.percentile(truth, (0.1, 99.9))
+    grey = {"cmap": "gray", "vmin": low, "vmax": max(high, low + 1e-6), "interpolation": "nearest"}
+    for axis, title in zip(axes[0], titles):
+        _picture(axis, planes[title], title, **grey)
+        axis.set_xlabel((scores or {}).get(title, ""), fontsize=8, color=_INK)
+        axis.add_patch(_frame(piece, shape))
+    scale_bar(axes[0][0], calibration, shape[1])
+    for axis, title in zip(axes[1], titles):
+        _picture(axis, planes[title][piece], f"{title}, magnified", **grey)
+        (y0, x0), (y1, x1) = ((y - piece[0].start, x - piece[1].start) for y, x in line)
+        axis.plot([x0, x1], [y0, y1], color=_ORANGE, linewidth=1, scalex=False, scaley=False)
+    errors = {title: np.abs(planes[title].astype("float64") - truth) / data_range(truth) for title in restored}
+    largest = max(float(np.percentile(error, 99.5)) for error in errors.values()) or 1.0
+    _maps(figure, axes[2], errors, "error of {}", "absolute error / range", Normalize(0, largest), "magma")
+    if min(shape) >= SSIM_WINDOW:
+        similar = {title: ssim_map(*_as_float(truth, planes[title]), data_range(truth)) for title in restored}
+        _maps(figure, axes[3], similar, "SSIM of {}", "SSIM", Normalize(0, 1), "viridis")
+    _draw_histograms(axes[2][-1], planes)
+    _draw_profiles(axes[3][-1], planes, line, calibration)
+    return figure
+
+
+def profiles(planes, line, calibration=None, size=(6, 3)):
+    """Grey values along a line.
+
+    Parameters
+    ----------
+    planes : dict
+        title -> ndarray (Y, X).
+    line : ((float, float), (float, float))
+        (Y, X) of both ends, in pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    _draw_profiles(figure.subplots(), planes, line, calibration)
+    return figure
+
+
+def compared(rows, labels, score, size=(6.4, 3.2)):
+    """A score of raw images, prediction and simple filters: a point an image, a bar for the mean.
+
+    Parameters
+    ----------
+    rows : dict
+        name -> values, one of each image, in the order to draw.
+    labels : dict
+        name -> words below it.
+    score : Score
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    axis = figure.subplots()
+    for place, (name, values) in enumerate(rows.items()):
+        colour = COLOURS.get(name, "#b8b8b8")
+        shift = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else [0.0]
+        axis.scatter(place + np.array(shift), values, s=10, color=colour, alpha=0.7, linewidths=0)
+        axis.plot([place - 0.3, place + 0.3], [np.mean(values)] * 2, color=colour, linewidth=2.5)
+    axis.set_xticks(range(len(rows)), [labels.get(name, name) for name in rows], fontsize=8, color=_INK)
+    axis.set_ylabel(score.head, color=_INK)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(axis="y", color="#ececec", linewidth=0.8)
+    axis.set_axisbelow(True)
+    return figure
+
+
+def interesting(plane, side=_CROP):
+    """Two slices: the piece of a plane (Y, X) with most structure."""
+    sides = [min(side, size) for size in plane.shape]
+    values = np.asarray(plane, "float64")
+    local = uniform_filter(values**2, sides) - uniform_filter(values, sides) ** 2
+    inside = tuple(slice(s // 2, size - s + s // 2 + 1) for s, size in zip(sides, plane.shape))
+    place = np.unravel_index(np.argmax(local[inside]), local[inside].shape)
+    return tuple(slice(int(p), int(p) + s) for p, s in zip(place, sides))
+
+
+def across(piece):
+    """The middle row of a piece, as ((Y, X), (Y, X))."""
+    middle = (piece[0].start + piece[0].stop - 1) / 2
+    return (middle, piece[1].start), (middle, piece[1].stop - 1)
+
+
+def _maps(figure, axes, maps, title, label, norm, colours):
+    for axis, (name, values) in zip(axes, maps.items()):
+        _picture(axis, values, title.format(name), cmap=colours, norm=norm, interpolation="nearest")
+    bar = figure.colorbar(
+        ScalarMappable(norm, colours), ax=list(axes[: len(maps)]), location="bottom", shrink=0.7, aspect=40, pad=0.02
+    )
+    bar.set_label(label, color=_INK, fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _picture(axis, plane, title, **look):
+    axis.imshow(thumbnail(plane), extent=(-0.5, plane.shape[1] - 0.5, plane.shape[0] - 0.5, -0.5), **look)
+    axis.set_title(title, color=_INK, fontsize=10)
+    axis.set(xticks=[], yticks=[])
+
+
+def _as_float(*planes):
+    return [np.asarray(plane, "float64") for plane in planes]
+
+
+def _as_float(*planes):
+    return [np.asarray(plane, "float64") for plane in planes]
+
+
+def _frame(piece, shape):
+    rows, columns = piece
+    place, size = (columns.start - 0.5, rows.start - 0.5), (columns.stop - columns.start, rows.stop - rows.start)
+    return Rectangle(place, *size, fill=False, edgecolor=_ORANGE, linewidth=1)
+
+
+def _draw_histograms(axis, planes):
+    low = min(float(np.percentile(plane, 0.05)) for plane in planes.values())
+    high = max(float(np.percentile(plane, 99.95)) for plane in planes.values())
+    step = max(high - low, 1e-9) / _BINS
+    step = np.ceil(step) if step > 0.5 else step  # whole grey values, else some bins of whole numbers hold one more
+    edges = np.floor(low / step) * step - step / 2 + step * np.arange(np.ceil((high - low) / step) + 2)
+    for title, plane in planes.items():
+        counts, _ = np.histogram(plane, edges)
+        axis.stairs(counts / plane.size * 100, edges, color=COLOURS[title], label=title, linewidth=1.2)
+    axis.set_yscale("log")
+    axis.set_ylim(bottom=max(1e-3, 50 / next(iter(planes.values())).size))
+    _plain(axis, "grey value", "share of pixels (%)")
+
+
+def _draw_profiles(axis, planes, line, calibration=None):
+    (y0, x0), (y1, x1) = line
+    length = float(np.hypot(y1 - y0, x1 - x0))
+    steps = np.linspace(0, 1, max(2, int(np.ceil(length)) + 1))
+    places = [y0 + (y1 - y0) * steps, x0 + (x1 - x0) * steps]
+    pixel = calibration.microns("X") if calibration else None
+    scale, unit = (pixel[0], "µm") if pixel else (1.0, "pixels")
+    for title, plane in planes.items():
+        values = map_coordinates(np.asarray(plane, "float64"), places, order=1, mode="nearest")
+        axis.plot(steps * length * scale, values, color=COLOURS.get(title, _INK), label=title, linewidth=1.1)
+    _plain(axis, f"place on the line ({unit})", "grey value")
+
+
+def _plain(axis, x, y):
+    axis.set_xlabel(x, fontsize=8, color=_INK)
+    axis.set_ylabel(y, fontsize=8, color=_INK)
+    axis.tick_params(labelsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=7.5)
