@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .data import drive
-from .data.check import WARNING, check_images
+from .data.check import check_images
 from .data.files import require_absent
 from .data.labels import bring_masks
 from .errors import UserError
@@ -24,8 +24,10 @@ def denoise(settings):
     from .models.denoise_report import judge_denoiser, write_denoise_report
     from .models.denoise_training import train_denoiser
 
-    _warn(check_images(drive.bring(settings.images), settings.truth, settings.axes))
+    found = check_images(drive.bring(settings.images), settings.truth, settings.axes)
+    _warn(found)
     denoiser = train_denoiser(settings, TextWatcher())
+    denoiser.run.note(warnings=found.warnings)
     scores = judge_denoiser(denoiser)
     return denoiser, scores, write_denoise_report(denoiser, scores)
 
@@ -77,6 +79,7 @@ def _trained(train, settings, found):
     tuning = bar("Tuning")
     model = train(settings, TextWatcher(), tuning)
     tuning.close(model.stored.describe())
+    model.run.note(warnings=found.warnings)
     start = model.run.facts().get("start")
     if start:
         print(about_start(start))
@@ -146,9 +149,8 @@ def _segment_folder(workflow, run, images, out, tile, axes, **chosen):
 
 def _warn(found):
     found.require_ok()
-    for finding in found.findings:
-        if finding.severity == WARNING:
-            print(f"warning: {finding}", flush=True)
+    for words in found.warnings:
+        print(f"warning: {words}", flush=True)
 
 
 def _doubt(model, images, axes):

@@ -274,3 +274,23 @@ def test_figures_show_their_planes_in_one_grey_scale():
 
 def test_large_planes_are_thinned_out_for_the_screen():
     assert max(plots.thumbnail(np.zeros((5000, 300))).shape) <= 1024
+
+
+def test_the_report_is_a_pdf_with_the_same_words_too(tmp_path, folders):
+    scores = judge(folders / "prediction", folders / "truth", folders / "raw")
+    figures = [
+        (f"picture {n}", plots.side_by_side({"noisy": pair()[0]}, size=size)) for n, size in enumerate((3, 12, 2))
+    ]
+    long = "/content/drive/" + "a_very_long_name" * 20
+    path = write_report(
+        tmp_path / "report.html", "Zellkerne µ 日本", figures, scores, {"images": long}, {"device": "CPU"}, ["A note"],
+        ["Look at this"], [{"image": f"{n}.tif", "shape": [60, 80]} for n in range(100)],
+        ["It was done [1]", "[1] Krull"],
+    )  # fmt: skip
+    data = path.with_suffix(".pdf").read_bytes()
+    assert data.startswith(b"%PDF")
+    pages = int(re.search(rb"/Count (\d+)", data)[1])
+    assert 4 <= pages <= 9
+    html = path.read_text(encoding="utf-8")
+    for words in ("Look at this", "It was done [1]", "99.tif", "60 x 80", long, "日本"):
+        assert words in html

@@ -35,6 +35,11 @@ class Check:
         """Whether nothing must change first."""
         return not any(f.severity == ERROR for f in self.findings)
 
+    @property
+    def warnings(self):
+        """The warnings, as sentences."""
+        return [str(f) for f in self.findings if f.severity == WARNING]
+
     def require_ok(self):
         """Raise a UserError that lists what must change first, if anything."""
         if not self.ok:

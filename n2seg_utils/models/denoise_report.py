@@ -7,6 +7,7 @@ from ..data.files import list_images, pair_by_name, stem
 from ..data.images import central, open_image
 from ..quality import plots, qc
 from ..quality.report import write_report
+from .methods import documented
 
 _NAMES = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "structN2V"}
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
@@ -101,4 +102,6 @@ def write_denoise_report(denoiser, scores=None):
         notes.append("The truth was used to judge the result, never to train.")
     path = denoiser.run / "report.html"
     title = f"{_NAMES[settings.algorithm]} denoising: {denoiser.run.path.name}"
-    return write_report(path, title, figures, scores, settings.to_dict(), happened, notes)
+    return write_report(
+        path, title, figures, scores, settings.to_dict(), happened, notes, **documented(denoiser, scores)
+    )

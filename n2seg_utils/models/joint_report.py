@@ -8,6 +8,7 @@ from ..data.images import central, open_image
 from ..quality import plots, qc
 from ..quality.report import write_report
 from .joint import DENOISED
+from .methods import documented
 from .segment_report import judge_segmenter, report_parts, validation_images
 
 _SHOWN = {2: 512, 3: 256}  # pixels along the side of a figure
@@ -106,6 +107,7 @@ def write_joint_report(model, scores=None):
         model.settings.to_dict(),
         happened,
         notes,
+        **documented(model, denoised),
     )
 
 

@@ -13,6 +13,7 @@ from ..quality.label_qc import judge_labels
 from ..quality.measurements import measure
 from ..quality.report import write_report
 from .annotated_data import annotated_images
+from .methods import documented
 
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
 
@@ -144,9 +145,8 @@ def write_segment_report(segmenter, scores=None):
     """
     figures, happened, notes = report_parts(segmenter)
     title = f"Segmentation: {segmenter.run.path.name}"
-    return write_report(
-        segmenter.run / "report.html", title, figures, scores, segmenter.settings.to_dict(), happened, notes
-    )
+    path, used = segmenter.run / "report.html", segmenter.settings.to_dict()
+    return write_report(path, title, figures, scores, used, happened, notes, **documented(segmenter))
 
 
 def report_parts(segmenter):

@@ -91,8 +91,9 @@ class SegmentWork:
         facts = {"normalisation": model.normalisation, "network": model.architecture, "target": model.target}
         facts = {name: asdict(value) for name, value in (facts | {"rule": Rule()}).items()}
         training_run.begin(
-            run, self.workflow, model.settings, self.images, self.parts, facts | {"class_weights": self.class_weights}
-        )
+            run, self.workflow, model.settings, self.images, self.parts,
+            facts | {"class_weights": self.class_weights, "annotated": self._annotated()},
+        )  # fmt: skip
         example = training_run.example(self.images, self.shown())
         for attempt in range(1, 1 + _ATTEMPTS):
             device.seed_weights(model.settings.seed)
@@ -121,6 +122,12 @@ class SegmentWork:
         with contextlib.suppress(KeyboardInterrupt):  # whoever stops the tuning keeps the model, with the usual numbers
             tune_segmenter(model, self.images, self.parts, self.annotate, on_tuning)
         return model
+
+    def _annotated(self):
+        """Use -> names of the annotated images."""
+        names = {use: [self.images[part.image].path.name for part in self.shown() if part.use == use]
+                 for use in training_run.SHARES}  # fmt: skip
+        return {use: sorted(set(some)) for use, some in names.items()}
 
     def split(self, settings):
         """Which images train and which validate: a list of Part."""

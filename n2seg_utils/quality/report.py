@@ -1,24 +1,19 @@
-"""A report of one run as a single HTML file that opens anywhere."""
+"""The report of a run or of a quality control: what is in it, and in which order."""
 
-import base64
-from html import escape
+from pathlib import Path
 
-from ..data.files import write_text
 from ..words import counted
-from . import plots
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-img { max-width: 100%; } figure { margin: 1rem 0; } figcaption { color: #555; font-size: .9rem; }
-table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .25rem .8rem .25rem 0; text-align: left;
-vertical-align: top; } th { border-bottom: 1px solid #bbb; } td { border-bottom: 1px solid #eee; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-"""
+from .document import Document, Heading, Paragraph, Picture, Table
+from .html import write_html
+from .image_scores import SCORES
+from .pdf import write_pdf
+from .qc import better_in_words
 
 
-def write_report(path, title, figures=(), scores=None, settings=None, facts=None, notes=()):
-    """Write the report.
+def write_report(
+    path, title, figures=(), scores=None, settings=None, facts=None, notes=(), warnings=(), data=(), methods=()
+):
+    """Write the report, as HTML and, beside it, as PDF.
 
     Parameters
     ----------
@@ -34,45 +29,100 @@ def write_report(path, title, figures=(), scores=None, settings=None, facts=None
         name -> value: what happened, where, with which versions.
     notes : sequence of str
         Sentences to show below the title.
+    warnings : sequence of str
+        Those that the user was shown.
+    data : sequence of dict
+        What is known of each image that was used, the same keys of all.
+    methods : sequence of str
+        Paragraphs for the methods section of a paper: the text, then the references.
+
+    Returns
+    -------
+    Path
+        That of the HTML file.
     """
-    parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(note)}</p>" for note in notes)]
-    parts += [_figure(caption, figure) for caption, figure in figures]
+    document = Document(title, [Paragraph(note) for note in notes])
+    document.add(*(Picture(caption, figure) for caption, figure in figures))
     if scores:
-        tables = [table for one in ([scores] if isinstance(scores, dict) else scores) for table in _scores(one)]
-        parts += ["<h2>Scores</h2>", *tables]
+        document.add(Heading("Scores"))
+        for one in [scores] if isinstance(scores, dict) else scores:
+            document.add(*_scores(one))
+            warnings = [*warnings, *one.get("warnings", ())]
+    if warnings:
+        document.add(Heading("Warnings"), *(Paragraph(words, "warning") for words in warnings))
+    if methods:
+        document.add(Heading("Methods, to paste"), *map(Paragraph, methods))
     if facts:
-        parts += ["<h2>What happened</h2>", _pairs(facts)]
+        document.add(Heading("What happened"), _pairs(facts))
     if settings:
-        parts += ["<h2>Settings used</h2>", _pairs(settings)]
-    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-    write_text(path, f"{head}<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>")
-    return path
+        document.add(Heading("Settings used"), _pairs(settings))
+    if data:
+        rows = [[_said(value) for value in row.values()] for row in data]
+        document.add(Heading("Data"), Table(rows, tuple(data[0]), False, counted(len(rows), "file")))
+    write_pdf(document, Path(path).with_suffix(".pdf"))
+    return write_html(document, path)
 
 
-def _figure(caption, figure):
-    data = base64.b64encode(plots.to_png(figure, dpi=110)).decode()
-    words = escape(caption)
-    return f'<figure><img alt="{words}" src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
+def _pairs(values):
+    return Table([(name, _said(value)) for name, value in values.items()], numbers=False)
+
+
+def _said(value):
+    return " x ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _scores(scores):
-    """The tables of scores: of restored images against noisy ones, or of labels."""
-    if "ssim" in scores:
-        return [_restored_table(scores), _each_image(scores["per_image"], *_RESTORED)]
-    names = [name for name in _OF_LABELS if name in scores]
-    rows = [("score", "mean over images", "all objects together" if "ap50" in scores else "all pixels together")]
-    for name in names:
-        pooled = scores["pooled"].get(name)
-        rows.append((_OF_LABELS[name], f"{scores[name]:.3f}", "" if pooled is None else f"{pooled:.3f}"))
-    note = (
-        f"<p>Of {counted(len(scores['per_image']), 'image')}; 1 is perfect. Objects count as found when they overlap "
-        "by an IoU of at least 0.5. Where there is nothing to find and nothing was found, the score is 1.</p>"
-    )
+    return _of_restored(scores) if "ssim" in scores else _of_labels(scores)
+
+
+def _of_restored(scores):
+    """Tables of restored images against raw ones."""
+    rows, raw = [], scores["psnr"]["raw"] is not None
+    for name, score in SCORES.items():
+        found = scores[name]
+        values = [found[key] for key in (("raw", "prediction", "gain") if raw else ("prediction",))]
+        low_high = found["gain_interval" if raw else "interval"]
+        between = "" if low_high is None else " to ".join(map(score.text, low_high))
+        rows.append([score.head, *map(score.text, values), between])
+    head = ("", "raw", "prediction", "change", "95 % interval of the change")
+    rows_of_each = [
+        [row["image"], *(SCORES[n].text(row[f"{n}{end}"]) for n in _SHOWN for end in (("_raw", "") if raw else ("",)))]
+        for row in scores["per_image"]
+    ]
+    names = [SCORES[n].label for n in _SHOWN]
+    columns = [f"{name}{end}" for name in names for end in ((" raw", "") if raw else ("",))]
+    return [
+        Paragraph(
+            f"Means over {counted(len(scores['per_image']), 'image')}. Higher is better, except for NRMSE, RMSE and "
+            "MAE. The data range is the truth's largest minus its smallest value in each image; SSIM has a Gaussian "
+            f"window of 1.5 pixels. {better_in_words(scores)}".strip()
+        ),
+        Table(rows, head if raw else ("", "prediction", "95 % interval")),
+        Table(rows_of_each, ("image", *columns), title="Each image"),
+    ]
+
+
+_SHOWN = ("ssim", "nrmse", "psnr")  # of each image; metrics.csv has all
+
+
+def _of_labels(scores):
+    """Tables of labels against the truth."""
+    names, pooled = [name for name in _LABEL_SCORES if name in scores], scores["pooled"]
+    rows = [(_LABEL_SCORES[name], f"{scores[name]:.3f}", _number(pooled.get(name))) for name in names]
+    head = ("score", "mean over images", "all objects together" if "ap50" in scores else "all pixels together")
     columns = [name for name in ("true_objects", "predicted_objects", *names) if name in scores["per_image"][0]]
-    return [_table(rows), note, _each_image(scores["per_image"], ["image", *columns], ["image", *columns])]
+    each = [[row["image"], *(_number(row[name]) for name in columns)] for row in scores["per_image"]]
+    return [
+        Table(rows, head),
+        Paragraph(
+            f"Of {counted(len(scores['per_image']), 'image')}; 1 is perfect. Objects count as found when they overlap "
+            "by an IoU of at least 0.5. Where there is nothing to find and nothing was found, the score is 1."
+        ),
+        Table(each, ("image", *(name.replace("_", " ") for name in columns)), title="Each image"),
+    ]
 
 
-_OF_LABELS = {
+_LABEL_SCORES = {
     "ap50": "AP at IoU 0.5: found / (found + missed + false)",
     "ap": "AP, mean of IoU 0.50 to 0.95",
     "f1": "F1 of objects",
@@ -83,42 +133,9 @@ _OF_LABELS = {
     "iou": "IoU of pixels",
     "dice": "Dice of pixels",
 }
-_RESTORED = (
-    ["image", "ssim_raw", "ssim", "nrmse_raw", "nrmse", "psnr_raw", "psnr"],
-    ["image", "SSIM noisy", "denoised", "NRMSE noisy", "denoised", "PSNR noisy", "denoised"],
-)
 
 
-def _restored_table(scores):
-    rows = [("", "noisy", "denoised", "change")]
-    for name, unit, digits in (("ssim", "", 3), ("nrmse", "", 4), ("psnr", " dB", 2)):
-        found = scores[name]
-        values = [found["raw"], found["prediction"], found["gain"]]
-        rows.append((name.upper() + unit, *("" if v is None else f"{v:.{digits}f}" for v in values)))
-    note = (
-        f"<p>Means over {counted(len(scores['per_image']), 'image')}. SSIM and PSNR: higher is better; NRMSE: lower is "
-        "better. The data range is the truth's largest minus its smallest value in each image.</p>"
-    )
-    return _table(rows) + note
-
-
-def _each_image(rows, names, heads):
-    body = [[row[n] if n == "image" else "" if row[n] is None else f"{row[n]:.4g}" for n in names] for row in rows]
-    return f"<details><summary>Each image</summary>{_table([heads, *body])}</details>"
-
-
-def _pairs(values):
-    return _table([("", ""), *((name, str(value)) for name, value in values.items())], head=False)
-
-
-def _table(rows, head=True):
-    cells = ["<table>"]
-    if head:
-        cells.append("<tr>" + "".join(f"<th>{escape(str(c))}</th>" for c in rows[0]) + "</tr>")
-    for row in rows[1:]:
-        first, *rest = row
-        kind = ' class="number"' if head else ""
-        cells.append(
-            f"<tr><td>{escape(str(first))}</td>" + "".join(f"<td{kind}>{escape(str(c))}</td>" for c in rest) + "</tr>"
-        )
-    return "".join([*cells, "</table>"])
+def _number(value):
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

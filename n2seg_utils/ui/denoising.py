@@ -42,6 +42,7 @@ class Denoising(Workflow):
         images, truth = (wanted.images, wanted.truth) if wanted.images else sample(wanted.sample, "clean")
         found = check_images(fetch(images), fetch(truth), wanted.axes)
         show_findings(found)
+        self.warnings = found.warnings
         self.images, self.truth = images, truth
         show_figure(plots.side_by_side(_thumbnails(found.images), size=2.6, own_scale=True))
 
@@ -63,6 +64,7 @@ class Denoising(Workflow):
         self.forget("model", "scores", "results")
         settings = self.run_settings(images=self.images, truth=self.truth)
         self.model = train_denoiser(settings, progress.watcher())
+        self.model.run.note(warnings=self.warnings)
         say(f"The model is in {escape(settings.run)}.")
 
     def judge(self):

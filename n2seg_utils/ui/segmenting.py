@@ -70,6 +70,7 @@ class Segmenting(Workflow):
             fetch(images), fetch(truth), wanted.axes, fetch(masks, bring_masks), wanted.target, self.joint
         )
         show_findings(found)
+        self.warnings = found.warnings
         self.images, self.masks, self.truth, self.target = images, masks, truth, found.target
         show_figure(plots.side_by_side(_thumbnails(found, bring_masks(masks)), size=2.6))
 
@@ -107,6 +108,7 @@ class Segmenting(Workflow):
         tuning = _Later("Tuning on the validation images")
         self.model = self.work()(settings).train(progress.watcher(), tuning)
         tuning.close(self.model.stored.describe())
+        self.model.run.note(warnings=self.warnings)
         start = self.model.run.facts().get("start")
         if start:
             say(escape(about_start(start)))

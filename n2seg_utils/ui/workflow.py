@@ -27,6 +27,7 @@ class Workflow:
     def __init__(self):
         show_errors_plainly()
         self.form = self.images = self.model = self.scores = self.results = None
+        self.warnings = []
 
     def ask_data(self):
         """Show the form for the images."""
