@@ -320,9 +320,9 @@ def test_the_table_of_objects_names_the_image_first(folders):
 
 def test_worst_middle_and_best_image_are_drawn(folders):
     judge_labels(folders / "prediction", folders / "truth", folders / "out", images=folders / "images")
-    assert {p.name for p in (folders / "out").glob("*.png")} == {"1.png", "2.png", "10.png"}
+    assert {p.name for p in (folders / "out").glob("*.png")} == {"1.png", "2.png", "10.png", "scores.png"}
     judge_labels(folders / "prediction", folders / "truth", folders / "worst", figures=1)
-    assert [p.name for p in (folders / "worst").glob("*.png")] == ["10.png"]
+    assert {p.name for p in (folders / "worst").glob("*.png")} == {"10.png", "scores.png"}
 
 
 def test_a_time_series_is_scored_frame_by_frame_and_a_volume_as_a_whole(tmp_path):

@@ -15,6 +15,8 @@ from ..errors import UserError
 from . import overlays, plots
 from .label_tables import Instances, Pixels
 
+_TABLES, _OF_ALL = ("metrics.csv", "objects.csv", "summary.json"), ("scores.png", "confusion.png")
+
 
 def judge_labels(
     prediction,
@@ -41,10 +43,11 @@ def judge_labels(
     truth : path
         Their masks, of any kind that :func:`~n2seg_utils.data.labels.open_masks` reads.
     out : path, optional
-        Where ``metrics.csv``, ``summary.json``, figures and, of instances, ``objects.csv`` go; nothing is written
-        without it.
+        Where ``metrics.csv``, ``summary.json`` and figures go: of some images, named like these, and of instances
+        ``scores.png``, of classes ``confusion.png``. Of instances also ``objects.csv``. Nothing is written without it.
     axes : str
-        Of the truth; "auto" believes the files.
+        Of the predicted labels and their truth. "auto" believes the files, and of two partners the one that says what
+        its dimensions mean. Channels are passed over, so that the axes of the images do too.
     kind : str
         "instances": every object has a number. "classes": every number is a class of pixels, 0 is background. "binary":
         0 is background, all else foreground; pixels are scored, objects are not. "auto": see
@@ -52,7 +55,8 @@ def judge_labels(
     on_progress : callable, optional
         ``on_progress(share, name)``.
     figures : int
-        Number of images to draw: the worst, the best, and some between, by ap50 or, of pixels, iou.
+        Number of images to draw: the worst ones; from 3 on these less two, one from the middle and the best. Ranked
+        by ap50, then ap; of pixels by iou, then dice.
     images : path, optional
         The images that were segmented, to draw under the labels.
     dims : int, optional
@@ -60,7 +64,7 @@ def judge_labels(
     target : Target, optional
         What masks show, where that is known; it says more than `kind`.
     image_axes : str
-        What the dimensions of `images` mean, where the files do not say.
+        What the dimensions of `images` mean, as `axes` says of labels.
 
     Returns
     -------
@@ -70,7 +74,14 @@ def judge_labels(
         these are means over the classes other than 0 that occur in an image. ``pooled``: precision, recall, f1, ap50
         and pq of the objects, or iou, dice, precision and recall of the pixels, of all images counted together;
         ``per_class``: the latter for each class, 0 included; ``per_image``; ``kind``; ``unmatched``: names without a
-        partner.
+        partner; ``worst``: names of the worst images that are drawn, the worst first; ``figures``: file names of all
+        that are drawn, in this order.
+
+        Of instances also ``splits`` and ``merges``: their numbers (:meth:`~n2seg_utils.quality.overlap.Overlap.splits`,
+        :meth:`~n2seg_utils.quality.overlap.Overlap.merges`), in all and per image; ``curve``: iou, precision, recall,
+        f1 and ap of all objects together at the IoU thresholds from 0.50 to 0.95; ``sizes``: of found objects, how
+        many, the medians of their true and predicted pixels, and of predicted / true. Of classes also ``confusion``:
+        names of the classes, and pixels of each true class (rows) predicted as each class (columns).
 
     Raises
     ------
@@ -79,8 +90,8 @@ def judge_labels(
     """
     pairs, alone = _pairs(prediction, truth, axes, dims)
     if out is not None:
-        pictures = [f"{stem(pair.image.path)}.png" for pair in pairs]
-        require_absent([Path(out) / name for name in ("metrics.csv", "objects.csv", "summary.json", *pictures)])
+        pictures = [_picture(pair.image.path) for pair in pairs]
+        require_absent([Path(out) / name for name in (*_TABLES, *_OF_ALL, *pictures)])
     below = _images_below(pairs, images, image_axes) if images else [None] * len(pairs)
     if target is None:
         target = _target(pairs, kind)
@@ -95,14 +106,19 @@ def judge_labels(
         if on_progress:
             on_progress((number + 1) / len(pairs), pair.image.path.name)
     summary = judged.summary() | {"kind": kind, "unmatched": alone}
+    rows = summary["per_image"]
+    worst, others = _worth_seeing([tuple(row[score] for score in judged.ranked_by) for row in rows], figures)
+    summary["worst"] = [rows[number]["image"] for number in worst]
     if out is not None:
-        write_table(Path(out) / "metrics.csv", summary["per_image"])
+        summary["figures"] = [pictures[number] for number in (*worst, *others)]
+        write_table(Path(out) / "metrics.csv", rows)
         if kind == "instances":
             write_table(Path(out) / "objects.csv", judged.objects)
         write_text(Path(out) / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False))
-        for number in _worth_seeing([row[judged.ranked_by] for row in summary["per_image"]], figures):
-            figure = _figure(pairs[number], below[number], target, summary["per_image"][number])
-            plots.save(figure, Path(out) / pictures[number])
+        for name, figure in judged.figures().items():
+            plots.save(figure, Path(out) / name)
+        for number in (*worst, *others):
+            plots.save(_figure(pairs[number], below[number], target, rows[number]), Path(out) / pictures[number])
     return summary
 
 
@@ -124,7 +140,7 @@ class _Pair:
         return self.image.planes if self.dims == 2 else self.image.size["T"]
 
     def labels(self, number, target):
-        """True and predicted labels of one frame; nothing is known where the truth is unknown."""
+        """True and predicted labels of one frame, and where the truth is known; elsewhere both are background."""
         frame = self.image.frames(self.dims)[number]
         everything = (slice(None),) * self.dims
         true = target.encode(self.true.read(frame, everything))
@@ -135,7 +151,7 @@ class _Pair:
                 "Save it with 0 for background and 1, 2, 3 ... for objects, as 16 bit"
             )
         known = true >= 0
-        return true * known, self._meant(values, target) * known
+        return true * known, self._meant(values, target) * known, known
 
     def _meant(self, values, target):
         if target.values and target.values[0] != 0 and not (values == 0).any():
@@ -144,8 +160,8 @@ class _Pair:
             return (values != 0).astype("int32")
         if target.kind == "instances":
             return connected_pieces(values, background=0, connectivity=1) if self.apart else values
-        # Classes are predicted as in the masks or, if these have colours, by their number.
-        return values if target.colours else np.maximum(target.encode(values), 0)
+        # Classes are predicted as in the masks or, if these have colours, by their number. Others are background.
+        return values * (values < len(target.values)) if target.colours else np.maximum(target.encode(values), 0)
 
 
 def _pairs(prediction, truth, axes, dims):
@@ -159,13 +175,23 @@ def _pairs(prediction, truth, axes, dims):
 
 
 def _predicted(file, axes):
-    image = open_image(file, axes)
+    image = _opened(file, axes)
     if image.size["C"] > 1:
         raise UserError(
             f"{image.path} has {image.size['C']} channels, but a label image has one. "
             "Save it with one channel (in Fiji: Image > Type > 8-bit)"
         )
     return image
+
+
+def _opened(file, axes):
+    """A file with the axes that the user gave; these may have a channel more, or be of other files that do not say."""
+    image = open_image(file)
+    if axes.lower() == "auto":
+        return image
+    given = axes.upper().strip()
+    fitting = [some for some in (given, given.replace("C", "")) if len(some) == len(image.shape)]
+    return open_image(file, fitting[0] if fitting else given) if fitting or image.guessed else image
 
 
 def _axes_of(truth, image):
@@ -206,7 +232,7 @@ def _images_below(pairs, folder, axes):
         raise UserError(f"{alone[0]} has no partner of the same name in {folder}. Give the folder of its images")
     images = []
     for (_, path), pair in zip(found, pairs):
-        image = open_image(path, axes)
+        image = _opened(path, axes)
         if axes == "auto" and len(image.shape) == len(pair.image.shape):
             image = open_image(path, pair.image.axes)
         if any(image.size[axis] != pair.image.size[axis] for axis in "TZYX"):
@@ -221,7 +247,7 @@ def _images_below(pairs, folder, axes):
 def _figure(pair, below, target, row):
     size = pair.image.size
     middle = size["T"] // 2 if pair.dims == 3 else pair.image.planes // 2
-    truth, prediction = pair.labels(middle, target)
+    truth, prediction, _ = pair.labels(middle, target)
     number = middle * size["Z"] + size["Z"] // 2 if pair.dims == 3 else middle
     plane = below and np.asarray(below.plane(number)[..., 0], "float32")
     names = {"instances": {"AP": "ap50", "F1": "f1", "IoU": "iou"}}.get(target.kind, {"IoU": "iou", "Dice": "dice"})
@@ -230,9 +256,16 @@ def _figure(pair, below, target, row):
 
 
 def _worth_seeing(scores, count):
-    """Numbers of the images with the lowest, the highest, and evenly spaced scores between."""
-    return np.argsort(scores, kind="stable")[_spread(len(scores), count)]
+    """Numbers of the worst images, the lowest score first, and of one from the middle and the best."""
+    order = sorted(range(len(scores)), key=lambda number: scores[number])
+    if count < 3:
+        return order[:count], []
+    worst, rest = np.split(order, [max(1, min(count, len(order)) - 2)])
+    middle = max(0, (len(order) - 1) // 2 - len(worst))
+    return worst.tolist(), rest[np.unique([middle, -1 % len(rest)])].tolist() if len(rest) else []
 
 
-def _spread(total, count):
-    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
+def _picture(path):
+    """The file name of an image's figure, which is not that of a figure of all images."""
+    name = stem(path)
+    return f"{name}_labels.png" if f"{name.lower()}.png" in _OF_ALL else f"{name}.png"

@@ -1,6 +1,7 @@
 """Figures of label images: objects drawn over the image they were found in, and where two label images differ."""
 
 from collections import defaultdict
+from itertools import zip_longest
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -14,6 +15,7 @@ from .plots import thumbnail
 # Okabe and Ito, told apart by the colour-blind; without black and dark blue, which vanish on a dark image.
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7")
 _INK, _FOUND, _MISSED, _FALSE, _OTHER = "#222222", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"
+_SPLIT, _MERGED = "#cc79a7", "#f0e442"
 _BELOW = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
 _NEAR = 4  # pixels that both of two neighbours can be grown by until they touch
 
@@ -65,9 +67,10 @@ def side_by_side_overlays(panels, scores=None, classes=False, size=3.6):
 
 
 def mistakes(plane, truth, prediction, classes=False, z=None, size=4.2):
-    """Which objects were found, missed, and predicted without being there (at IoU 0.5).
+    """Which objects were found, missed, and predicted without being there (at IoU 0.5), and which split or merged.
 
-    Found and false objects are drawn as predicted, missed ones as in the truth.
+    Found and false objects are drawn as predicted, missed ones as in the truth. A thick line goes around true objects
+    that are split, and around predicted ones that are merged, which are found or not besides.
 
     Parameters
     ----------
@@ -189,7 +192,7 @@ def _draw_labels(axis, plane, labels, classes, title, score):
 
 
 def _draw_mistakes(axis, plane, truth, prediction, classes, z):
-    found = _pixel_mistakes(truth, prediction) if classes else _object_mistakes(truth, prediction)
+    found, rings = (_pixel_mistakes if classes else _object_mistakes)(truth, prediction)
     shown = {colour: thumbnail(_slice(labels, z)) for colour, (labels, _) in found.items()}
     _draw_plane(axis, plane, shown[_FOUND].shape)
     # A missed object under a false one is filled, the false one outlined, so that both are seen.
@@ -199,22 +202,31 @@ def _draw_mistakes(axis, plane, truth, prediction, classes, z):
     for colour in () if classes else shown:
         for mask in _apart(shown[colour]).values():
             _outline(axis, mask, colour)
+    for colour, (labels, _) in rings.items():
+        for mask in _apart(thumbnail(_slice(labels, z))).values():
+            _outline(axis, mask, colour, width=2.2)
     axis.set_title("right and wrong", color=_INK)
-    _legend(axis, {name: colour for colour, (_, name) in found.items()}, **_BELOW)
+    names, around = ({name: colour for colour, (_, name) in some.items()} for some in (found, rings))
+    _legend(axis, names, around, **_BELOW)
 
 
 def _object_mistakes(truth, prediction):
-    """Colour -> label image of the objects to draw in it, and what it means."""
+    """Colour -> label image of the objects to draw in it, and what it means; and the same of lines around objects."""
     shared = overlap(truth, prediction)
     matched = shared.matched()
     partners = shared.predicted_labels[shared.predicted[matched]]
     false = np.delete(shared.predicted_labels, shared.predicted[matched])
     missed = np.delete(shared.true_labels, shared.true[matched])
-    return {
+    found = {
         _FOUND: (_only(prediction, partners), f"{len(partners)} found"),
         _MISSED: (_only(truth, missed), f"{len(missed)} missed"),
         _FALSE: (_only(prediction, false), f"{len(false)} false"),
     }
+    split, merged = shared.true_labels[shared.splits()], shared.predicted_labels[shared.merges()]
+    rings = {_SPLIT: (_only(truth, split), f"{len(split)} split")} if len(split) else {}
+    if len(merged):
+        rings[_MERGED] = (_only(prediction, merged), f"{len(merged)} merged")
+    return found, rings
 
 
 def _pixel_mistakes(truth, prediction):
@@ -225,7 +237,7 @@ def _pixel_mistakes(truth, prediction):
         _FALSE: (said & ~there, "false"),
     }
     other = there & said & (truth != prediction)
-    return found | ({_OTHER: (other, "other class")} if other.any() else {})
+    return found | ({_OTHER: (other, "other class")} if other.any() else {}), {}
 
 
 def _draw_plane(axis, plane, shape):
@@ -245,11 +257,11 @@ def _fill(axis, tints, plane):
         axis.imshow(image, interpolation="nearest")
 
 
-def _outline(axis, mask, colour):
+def _outline(axis, mask, colour, width=1.1):
     if mask.any():
         # A frame of nothing around the mask closes the outlines of objects at the border.
         y, x = (np.arange(-1, length + 1) for length in mask.shape)
-        axis.contour(x, y, np.pad(mask, 1), levels=[0.5], colors=[colour], linewidths=1.1)
+        axis.contour(x, y, np.pad(mask, 1), levels=[0.5], colors=[colour], linewidths=width)
         axis.set(xlim=(-0.5, mask.shape[1] - 0.5), ylim=(mask.shape[0] - 0.5, -0.5))
 
 
@@ -264,11 +276,12 @@ def _only(labels, wanted):
     return np.where(np.isin(labels, wanted), labels, 0)
 
 
-def _legend(place, colours, **where):
+def _legend(place, colours, around=None, **where):
     handles = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
-    place.legend(
-        handles=handles, ncols=len(handles), frameon=False, fontsize=9, handlelength=1, columnspacing=1, **where
-    )
+    rings = [Patch(fc="#555555", ec=colour, lw=2, label=name) for name, colour in (around or {}).items()]
+    # Legends are filled column by column; the lines around objects are the second row.
+    rows = [handle for column in zip_longest(handles, rings) for handle in column if handle]
+    place.legend(handles=rows, ncols=len(handles), frameon=False, fontsize=9, handlelength=1, columnspacing=1, **where)
 
 
 def _class_legend(place, images, **where):
