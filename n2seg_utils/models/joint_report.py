@@ -5,6 +5,7 @@ import numpy as np
 from ..data import drive
 from ..data.files import list_images, pair_by_name, stem
 from ..data.images import central, open_image
+from ..progress import halves
 from ..quality import plots, qc
 from ..quality.report import write_report
 from .joint import DENOISED
@@ -30,11 +31,11 @@ def judge_joint(model, on_progress=None):
     denoised : dict or None
         What :func:`~n2seg_utils.quality.qc.judge` returns; None without truth.
     """
-    halves = _halves(on_progress) if model.settings.truth else (on_progress, None)
-    labels = judge_segmenter(model, halves[0])
+    sooner, later = halves(on_progress) if model.settings.truth else (on_progress, None)
+    labels = judge_segmenter(model, sooner)
     if not model.settings.truth:
         return labels, None
-    denoised = _judge_denoised(model, halves[1])
+    denoised = _judge_denoised(model, later)
     metrics = model.run.facts()["metrics"] | {score: denoised[score] for score in qc.SCORES}
     model.run.note(metrics=metrics)
     return labels, denoised
@@ -108,14 +109,4 @@ def write_joint_report(model, scores=None):
         happened,
         notes,
         **documented(model, denoised),
-    )
-
-
-def _halves(on_progress):
-    """Two bars in one: for what comes first and for what follows."""
-    if on_progress is None:
-        return None, None
-    return (
-        lambda share, name: on_progress(share / 2, name),
-        lambda share, name: on_progress(0.5 + share / 2, name),
     )

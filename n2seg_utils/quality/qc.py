@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.files import list_images, pair_by_name, require_absent, stem, write_table, write_text
-from ..data.images import ImageFile, open_image, require_finite
+from ..data.files import require_absent, stem, write_table, write_text
+from ..data.images import ImageFile, open_image
 from ..data.writing import image_writer
-from ..errors import UserError
+from ..progress import halves
 from ..words import counted
 from . import plots, restoration_plots
+from .filters_qc import compare_with_filters
 from .image_scores import SCORES as ALL_SCORES
 from .image_scores import Comparison, image_scores, ssim_map
+from .pairs import for_json, like, matched, partners, pixels
 from .statistics import in_words, interval, paired_test
 
 SCORES = ("ssim", "nrmse", "psnr")
@@ -22,7 +24,7 @@ _MAPS = ("error", "ssim")
 _OTHER_SCALE = 6.0
 
 
-def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, figures=3, maps=False):
+def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, figures=3, maps=False, filters=False):
     """Score restored images against the truth, and the raw ones too if given.
 
     Images are matched by name, whatever their endings.
@@ -42,39 +44,52 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
         Number of images to draw: the worst, the best, and some between, by PSNR.
     maps : bool
         Write ``maps/NAME_error.tif`` (absolute error as a share of the range) and ``maps/NAME_ssim.tif`` too, 32 bits.
+    filters : bool
+        Compare with simple filters of the raw images too, and draw ``filters.png``.
 
     Returns
     -------
     dict
-        What :func:`summarise` returns, and ``unmatched``: names without a partner; ``warnings``: sentences.
+        What :func:`summarise` returns, and ``unmatched``: names without a partner; ``warnings``: sentences;
+        ``filters``: what :func:`~n2seg_utils.quality.filters_qc.compare_with_filters` returns, or None; ``figures``:
+        names of the files with figures, the worst image first.
 
     Raises
     ------
     UserError
         When nothing matches, or two images differ in size, axes or are not numbers.
     """
-    pairs, unmatched = _matched(prediction, truth)
-    raws = _partners(pairs, raw) if raw else {}
+    pairs, unmatched = matched(prediction, truth)
+    raws = partners(pairs, raw) if raw else {}
     if out is not None:
         require_absent(_outputs(Path(out), pairs, maps))
     judged = [Judged.open(predicted, true, raws.get(predicted), axes) for predicted, true in pairs]
     per_image, by_plane = [], []
+    sooner, later = halves(on_progress) if raw and filters else (on_progress, None)
     for number, one in enumerate(judged):
         row, planes = one.rows()
         per_image.append(row)
         by_plane += planes
         if maps and out is not None:
             one.write_maps(Path(out) / "maps")
-        if on_progress:
-            on_progress((number + 1) / len(judged), one.name)
+        if sooner:
+            sooner((number + 1) / len(judged), one.name)
     summary = summarise(per_image) | {"unmatched": unmatched, "warnings": _warnings(per_image)}
+    shown = worth_seeing(per_image, figures) if out is not None else []
+    summary["figures"] = [f"{stem(judged[number].prediction.path)}.png" for number in shown]
+    summary["filters"] = None
+    if raw and filters:
+        score = "si_psnr" if summary["warnings"] else "psnr"
+        summary["filters"] = compare_with_filters(judged, score, later)
     if out is not None:
         write_table(Path(out) / "metrics.csv", per_image)
         if len(by_plane) > len(per_image):
             write_table(Path(out) / "planes.csv", by_plane)
-        write_text(Path(out) / "summary.json", json.dumps(_for_json(summary), indent=2, ensure_ascii=False))
-        for number in worth_seeing(per_image, figures):
-            plots.save(judged[number].figure(), Path(out) / f"{stem(judged[number].prediction.path)}.png")
+        write_text(Path(out) / "summary.json", json.dumps(for_json(summary), indent=2, ensure_ascii=False))
+        for number, name in zip(shown, summary["figures"]):
+            plots.save(judged[number].figure(), Path(out) / name)
+        if summary["filters"]:
+            plots.save(restoration_plots.compared(summary["filters"]), Path(out) / "filters.png")
     return summary
 
 
@@ -135,7 +150,7 @@ class Judged:
             When they differ in size.
         """
         true = open_image(truth, axes)
-        return cls(_like(open_image(prediction), true), true, raw and _like(open_image(raw, axes), true))
+        return cls(like(open_image(prediction), true), true, raw and like(open_image(raw, axes), true))
 
     @property
     def name(self):
@@ -143,9 +158,9 @@ class Judged:
 
     def rows(self):
         """A row of scores of the image, and one of each plane and channel."""
-        truth = _pixels(self.truth)
-        found = Comparison(truth, _pixels(self.prediction), self.truth.path)
-        raw = Comparison(truth, _pixels(self.raw), self.truth.path) if self.raw else None
+        truth = pixels(self.truth)
+        found = Comparison(truth, pixels(self.prediction), self.truth.path)
+        raw = Comparison(truth, pixels(self.raw), self.truth.path) if self.raw else None
         before = raw.scores() if raw else {}
         row = {"image": self.name, **found.scores(), **{f"{name}_raw": before.get(name) for name in ALL_SCORES}}
         names, planes = self.truth.channel_names, found.rows()
@@ -170,7 +185,7 @@ class Judged:
 
     def write_maps(self, folder):
         """Write the maps of absolute error and SSIM, see :func:`judge`."""
-        truth, found = _pixels(self.truth), _pixels(self.prediction)
+        truth, found = pixels(self.truth), pixels(self.prediction)
         low, high = min(t.min() for t in truth), max(t.max() for t in truth)
         span = float(high) - float(low)
         for kind in _MAPS:
@@ -208,53 +223,13 @@ def worth_seeing(rows, count):
     return [int(ordered[i]) for i in chosen]
 
 
-def _matched(prediction, truth):
-    """Pairs of files, and the names of those without a partner."""
-    predictions, truths = list_images(prediction), list_images(truth)
-    pairs, alone = pair_by_name(predictions, truths)
-    if not pairs:
-        raise UserError(
-            f"No image of {prediction} has a partner of the same name in {truth} "
-            f"(for example {predictions[0].name}). Give the files the same names"
-        )
-    without = [path for path in truths if path not in {true for _, true in pairs}]
-    return pairs, [path.name for path in (*alone, *without)]
-
-
-def _partners(pairs, raw):
-    found, alone = pair_by_name([predicted for predicted, _ in pairs], list_images(raw))
-    if alone:
-        raise UserError(f"{alone[0]} has no partner of the same name in {raw}. Give the folder of its raw images")
-    return dict(found)
-
-
 def _outputs(out, pairs, maps):
     """All files that judging these pairs may write."""
     names = [stem(predicted) for predicted, _ in pairs]
-    files = [out / name for name in ("metrics.csv", "planes.csv", "summary.json")] + [out / f"{n}.png" for n in names]
+    files = [out / name for name in ("metrics.csv", "planes.csv", "summary.json", "filters.png")] + [
+        out / f"{n}.png" for n in names
+    ]
     return files + [out / "maps" / f"{name}_{kind}.tif" for name in names for kind in _MAPS if maps]
-
-
-def _like(image, truth):
-    """An image opened so that it fits its truth."""
-    if image.axes != truth.axes and image.guessed and len(image.shape) == len(truth.shape):
-        image = open_image(image.path, truth.axes)
-    if (truth.planes, truth.plane_shape) != (image.planes, image.plane_shape):
-        raise UserError(
-            f"{image.path} is {image.describe()} but {truth.path} is {truth.describe()}. "
-            "Images can only be compared at the same size: check that they belong together"
-        )
-    return image
-
-
-def _pixels(image):
-    """The planes of an image, which must be numbers."""
-    planes = []
-    for number in range(image.planes):
-        values = np.asarray(image.plane(number))
-        require_finite(values, image.path)
-        planes.append(values)
-    return planes
 
 
 def _warnings(rows):
@@ -267,12 +242,3 @@ def _warnings(rows):
         f"stretching them would raise the PSNR from {other[0]['psnr']:.1f} to {other[0]['si_psnr']:.1f} dB. Judge them "
         "by the scale-invariant PSNR and by Pearson's correlation, or save them in the grey values of the truth."
     ]
-
-
-def _for_json(value):
-    """Numbers that JSON does not know (the PSNR of equal images is infinite) become null."""
-    if isinstance(value, dict):
-        return {key: _for_json(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_for_json(v) for v in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

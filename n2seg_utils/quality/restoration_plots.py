@@ -1,5 +1,7 @@
 """Figures of restored images: what changed, where the errors are, and how they compare with simple filters."""
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -7,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.ndimage import map_coordinates, uniform_filter
 
-from .image_scores import SSIM_WINDOW, data_range, ssim_map
+from .image_scores import SCORES, SSIM_WINDOW, data_range, ssim_map
 from .plots import scale_bar, thumbnail
 
 _INK, _GREY, _BLUE, _ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"  # Okabe and Ito, and a grey
@@ -85,30 +87,28 @@ def profiles(planes, line, calibration=None, size=(6, 3)):
     return figure
 
 
-def compared(rows, labels, score, size=(6.4, 3.2)):
+def compared(found, size=(7.2, 3.2)):
     """A score of raw images, prediction and simple filters: a point an image, a bar for the mean.
 
     Parameters
     ----------
-    rows : dict
-        name -> values, one of each image, in the order to draw.
-    labels : dict
-        name -> words below it.
-    score : Score
+    found : dict
+        What :func:`~n2seg_utils.quality.filters_qc.compare_with_filters` returns.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     figure = Figure(figsize=size, layout="constrained")
-    axis = figure.subplots()
+    axis, rows, labels = figure.subplots(), found["values"], found["labels"]
     for place, (name, values) in enumerate(rows.items()):
         colour = COLOURS.get(name, "#b8b8b8")
         shift = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else [0.0]
         axis.scatter(place + np.array(shift), values, s=10, color=colour, alpha=0.7, linewidths=0)
         axis.plot([place - 0.3, place + 0.3], [np.mean(values)] * 2, color=colour, linewidth=2.5)
-    axis.set_xticks(range(len(rows)), [labels.get(name, name) for name in rows], fontsize=8, color=_INK)
-    axis.set_ylabel(score.head, color=_INK)
+    names = [fill(labels[name], 14) for name in rows]
+    axis.set_xticks(range(len(rows)), names, fontsize=8, color=_INK)
+    axis.set_ylabel(SCORES[found["score"]].head, color=_INK)
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="y", color="#ececec", linewidth=0.8)
     axis.set_axisbelow(True)
