@@ -90,8 +90,11 @@ def _parser():
     judged = qc.add_mutually_exclusive_group(required=True)
     judged.add_argument("--prediction", help="restored images")
     judged.add_argument("--labels", help="label images")
-    qc.add_argument("--truth", required=True, help="clean images; for labels: label images, masks, ROI sets ...")
+    qc.add_argument("--truth", help="clean images; for labels: label images, masks, ROI sets ...")
     qc.add_argument("--raw", help="the images as they were, to see the gain, or to draw labels on")
+    qc.add_argument("--axes", default="auto", help="what the dimensions mean, for example ZYX; default: as files say")
+    qc.add_argument("--no-filters", action="store_true", help="do not compare with simple filters of the raw images")
+    qc.add_argument("--no-maps", action="store_true", help="do not write maps of the errors and of SSIM")
     qc.add_argument("--kind", default="auto", help="what labels show: binary, classes, instances; default: auto")
     qc.add_argument("--dimensions", choices=("2d", "3d"), help="2d scores stacks of labels plane by plane")
     qc.add_argument("--out", required=True)
@@ -230,38 +233,51 @@ def _predict(options):
 
 
 def _qc(options):
-    if options.labels:
-        from .quality.label_qc import judge_labels
+    from . import workflows
 
-        dims = int(options.dimensions[0]) if options.dimensions else None
-        found = judge_labels(
-            options.labels, options.truth, options.out, kind=options.kind, images=options.raw, dims=dims
-        )
+    if options.labels:
+        if not options.truth:
+            raise UserError("Give --truth: labels are judged by label images or masks")
+        found, report = workflows.judge_label_images(
+            options.labels, options.truth, options.out, options.raw, kind=options.kind, axes=options.axes,
+            image_axes=options.axes, dims=int(options.dimensions[0]) if options.dimensions else None,
+        )  # fmt: skip
         _print_label_scores(found)
     else:
-        from .quality.qc import judge
-
-        found = judge(options.prediction, options.truth, options.raw, options.out)
-        _print_scores(found)
+        found, report = workflows.judge_restored(
+            options.prediction, options.truth, options.raw, options.out, options.axes,
+            maps=not options.no_maps, filters=not options.no_filters,
+        )  # fmt: skip
+        _print_scores(found) if options.truth else _print_findings(found)
     for name in found["unmatched"]:
         print(f"Not judged, for it has no partner: {name}")
-    print(f"Written to {options.out}")
+    print(f"Written to {options.out}; the report is {report}")
 
 
 def _print_label_scores(found):
     for name, value in found.items():
-        if isinstance(value, float):
-            print(f"{name:10} {value:.3f}")
+        if isinstance(value, (int, float)):
+            print(f"{name:10} {value:.3f}" if isinstance(value, float) else f"{name:10} {value}")
 
 
 def _print_scores(found):
-    from .quality.qc import SCORES
+    from .quality.image_scores import SCORES
+    from .quality.qc import SCORES as FIRST
 
-    for score in SCORES:
-        values = found[score]
-        unit = " dB" if score == "psnr" else ""
-        change = "" if values["raw"] is None else f"  (noisy {values['raw']:.4g}, change {values['gain']:+.4g})"
-        print(f"{score.upper():6} {values['prediction']:.4g}{unit}{change}")
+    for name in FIRST:
+        score, values = SCORES[name], found[name]
+        unit = f" {score.unit}" if score.unit else ""
+        change = "" if values["raw"] is None else f"  (raw {values['raw']:.4g}, change {values['gain']:+.4g})"
+        print(f"{score.label:6} {values['prediction']:.4g}{unit}{change}")
+    for words in found["warnings"]:
+        print(f"warning: {words}")
+    if found["filters"]:
+        print(" ".join(words for words in (found["filters"]["verdict"], found["filters"]["faint_verdict"]) if words))
+
+
+def _print_findings(found):
+    for finding in found["findings"]:
+        print(f"{finding['severity']}: {finding['sentence']} ({counted(len(finding['images']), 'image')})")
 
 
 def _notebook(options):

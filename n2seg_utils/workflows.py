@@ -147,6 +147,62 @@ def _segment_folder(workflow, run, images, out, tile, axes, **chosen):
     update.close(f"{counted(len(files), 'label image')} with {counted(total, 'object')} written to {labels}")
 
 
+def judge_restored(prediction, truth, raw, out, axes="auto", maps=True, filters=True, on_progress=None, figures=3):
+    """Judge restored images by clean ones, or without these by the raw ones, into a folder with a report.
+
+    Parameters
+    ----------
+    prediction : path
+        Folder of restored images, of whatever tool.
+    truth, raw : path or None
+        Folders of clean and of raw images; one may be missing.
+    out : path
+    axes, maps, filters, on_progress, figures
+        See :func:`~n2seg_utils.quality.qc.judge`.
+
+    Returns
+    -------
+    scores : dict
+        See :func:`~n2seg_utils.quality.qc.judge` and :func:`~n2seg_utils.quality.blind_qc.judge_without_truth`.
+    report : Path
+    """
+    from .quality import blind_qc, qc, qc_report
+
+    folders = {"prediction": prediction, "truth": truth, "raw": raw}
+    require_absent([Path(out) / name for name in ("report.html", "report.pdf")])
+    local = {title: drive.bring(path) if path else None for title, path in folders.items()}
+    if not truth and not raw:
+        raise UserError("Give the folder of the raw images, of clean ones, or both: there is nothing to compare with")
+    if not truth:
+        scores = blind_qc.judge_without_truth(local["prediction"], local["raw"], out, axes, on_progress, figures)
+        return scores, qc_report.report_blind(out, scores, folders)
+    scores = qc.judge(local["prediction"], local["truth"], local["raw"], out, axes, on_progress, figures, maps, filters)
+    return scores, qc_report.report_restored(out, scores, folders)
+
+
+def judge_label_images(labels, truth, out, raw=None, **options):
+    """Judge label images by masks of any kind, into a folder with a report.
+
+    Parameters
+    ----------
+    labels, truth, out, raw : path
+        `raw` are images to draw the labels on.
+    **options
+        See :func:`~n2seg_utils.quality.label_qc.judge_labels`.
+
+    Returns
+    -------
+    scores : dict
+    report : Path
+    """
+    from .quality import label_qc, qc_report
+
+    require_absent([Path(out) / name for name in ("report.html", "report.pdf")])
+    images = drive.bring(raw) if raw else None
+    scores = label_qc.judge_labels(drive.bring(labels), bring_masks(truth), out, images=images, **options)
+    return scores, qc_report.report_labels(out, scores, {"labels": labels, "truth": truth, "images": raw})
+
+
 def _warn(found):
     found.require_ok()
     for words in found.warnings:

@@ -34,7 +34,7 @@ checkout = Path.cwd().parent if (Path.cwd().parent / "n2seg_utils").is_dir() els
 if (checkout / "n2seg_utils").is_dir():
     sys.path.insert(0, str(checkout))
     source = str(checkout)
-if not all(map(importlib.util.find_spec, ("n2seg_utils", "n2v", "roifile", "tensorflow"))):
+if not all(map(importlib.util.find_spec, ("n2seg_utils", "fpdf", "n2v", "roifile", "tensorflow"))):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
     importlib.invalidate_caches()
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from n2seg_utils.about import ADDRESS, INSTALL, TAG, TESTED  # noqa: E402
-from n2seg_utils.settings import DenoiseSettings, JointSettings, SegmentSettings  # noqa: E402
+from n2seg_utils.settings import DenoiseSettings, JointSettings, QualitySettings, SegmentSettings  # noqa: E402
 
 PURPOSES = {
     "1_Noise2Void_denoising": ("Denoise images without clean examples (Noise2Void)", "synthetic nuclei, built in"),
@@ -28,6 +28,7 @@ PURPOSES = {
         "Denoise and segment together, from few annotations (Noise2Seg)",
         "synthetic nuclei, a third annotated, built in",
     ),
+    "4_Quality_control": ("Judge results of any program, with or without truth", "synthetic nuclei, built in"),
 }
 METADATA = {
     "accelerator": "GPU",
@@ -106,6 +107,7 @@ def generated():
         "settings": settings_table(DenoiseSettings),
         "segment settings": settings_table(SegmentSettings),
         "joint settings": settings_table(JointSettings),
+        "quality settings": settings_table(QualitySettings),
     }
     for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"

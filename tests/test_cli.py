@@ -483,7 +483,7 @@ def test_qc_refuses_values_that_are_not_numbers(refused, sample, tmp_path):
 def test_qc_overwrites_nothing(n2seg, refused, restored, sample, tmp_path):
     arguments = ["qc", "--prediction", restored, "--truth", sample / "clean", "--out", "qc"]
     n2seg(*arguments)
-    assert "metrics.csv exists already" in refused(*arguments)
+    assert "report.html exists already" in refused(*arguments)
 
 
 # A full disk, and an interrupt

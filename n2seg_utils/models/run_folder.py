@@ -2,17 +2,13 @@
 
 import csv
 import json
-import platform
 import re
 import time
-from importlib import metadata
 from pathlib import Path
 
-from ..about import VERSION
 from ..data.files import make_folder, write_table, write_text
 from ..errors import UserError
-
-_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-image", "tifffile", "n2v", "csbdeep")
+from ..versions import versions
 
 
 class RunFolder:
@@ -149,17 +145,6 @@ class RunFolder:
             raise UserError(
                 f"The model in {self.path} was trained to {self.workflow}, not to {wanted}. Give another run folder"
             )
-
-
-def versions():
-    """What the result may depend on: package -> version."""
-    found = {"n2seg-utils": VERSION, "python": platform.python_version(), "system": platform.platform()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def _numbered(path):

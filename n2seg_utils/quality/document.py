@@ -1,8 +1,12 @@
 """What a report is made of, whatever file it becomes: headings, paragraphs, pictures and tables."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from matplotlib.figure import Figure
+from PIL import Image
+
+from . import plots
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,22 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with the words below it."""
+    """A figure, or the PNG file of one, with the words below it."""
 
     caption: str
-    figure: Figure
+    figure: Figure | Path
+
+    def png(self, dpi):
+        """The bytes of a PNG file; `dpi` is for figures."""
+        return self.figure.read_bytes() if isinstance(self.figure, Path) else plots.to_png(self.figure, dpi=dpi)
+
+    @property
+    def inches(self):
+        """Width and height."""
+        if isinstance(self.figure, Figure):
+            return tuple(self.figure.get_size_inches())
+        with Image.open(self.figure) as image:
+            return tuple(side / plots.DPI for side in image.size)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import base64
 from html import escape
 
 from ..data.files import write_text
-from . import plots
 from .document import Heading, Paragraph, Picture, Table
 
 _STYLE = """
@@ -37,7 +36,7 @@ def _paragraph(block):
 
 
 def _picture(block):
-    data = base64.b64encode(plots.to_png(block.figure, dpi=110)).decode()
+    data = base64.b64encode(block.png(dpi=110)).decode()
     words = escape(block.caption)
     return f'<figure><img alt="{words}" src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
 

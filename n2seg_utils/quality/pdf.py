@@ -6,7 +6,6 @@ from pathlib import Path
 import matplotlib
 
 from ..data.files import whole_file
-from . import plots
 from .document import Heading, Paragraph, Picture, Table
 
 _FONT = "DejaVu"  # comes with matplotlib, and has letters of many languages
@@ -71,7 +70,7 @@ def _paragraph(pdf, block):
 
 
 def _picture(pdf, block):
-    width, height = block.figure.get_size_inches()
+    width, height = block.inches
     words = 9  # mm
     scale = min(pdf.epw / width, (pdf.eph - words) / height, 25.4 * 1.05)
     left = (pdf.h - pdf.b_margin - pdf.get_y() - words) / height
@@ -80,7 +79,7 @@ def _picture(pdf, block):
     elif left < scale:
         pdf.add_page()
     place = pdf.l_margin + (pdf.epw - width * scale) / 2
-    pdf.image(io.BytesIO(plots.to_png(block.figure, dpi=150)), x=place, w=width * scale, h=height * scale)
+    pdf.image(io.BytesIO(block.png(dpi=150)), x=place, w=width * scale, h=height * scale)
     _style(pdf, _SMALL, colour=_SOFT)
     _write(pdf, 4, block.caption)
     pdf.ln(2)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ..data.files import whole_file
 
+DPI = 120  # of figures that are written to files
 _INK, _BLUE, _ORANGE = "#222222", "#0072b2", "#d55e00"  # Okabe and Ito: told apart by the colour-blind
 
 
@@ -142,7 +143,7 @@ def to_png(figure, dpi=90):
     return data.getvalue()
 
 
-def save(figure, path, dpi=120):
+def save(figure, path, dpi=DPI):
     """Write a figure to a PNG file, whole or not at all."""
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=dpi)

@@ -68,8 +68,8 @@ def judged(planes, scores=None, calibration=None, line=None, size=3.2):
     return figure
 
 
-def profiles(planes, line, calibration=None, size=(6, 3)):
-    """Grey values along a line.
+def line_on(planes, line, calibration=None, percentiles=(0.1, 99.9), size=3.2):
+    """Planes with a line on them, and the grey values along it.
 
     Parameters
     ----------
@@ -77,13 +77,25 @@ def profiles(planes, line, calibration=None, size=(6, 3)):
         title -> ndarray (Y, X).
     line : ((float, float), (float, float))
         (Y, X) of both ends, in pixels.
+    calibration : Calibration, optional
+        Gives the unit.
+    percentiles : (float, float)
+        Of the last plane: shown black, and white.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure = Figure(figsize=size, layout="constrained")
-    _draw_profiles(figure.subplots(), planes, line, calibration)
+    shape = next(iter(planes.values())).shape
+    tall = size * min(1.5, shape[0] / shape[1])
+    figure = Figure(figsize=(size * len(planes), tall + 3.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(tall + 0.4, 2.8))
+    low, high = np.percentile(list(planes.values())[-1], percentiles)
+    (y0, x0), (y1, x1) = line
+    for axis, (title, plane) in zip(above.subplots(1, len(planes), squeeze=False)[0], planes.items()):
+        _picture(axis, plane, title, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+        axis.plot([x0, x1], [y0, y1], color=_ORANGE, linewidth=1.2, scalex=False, scaley=False)
+    _draw_profiles(below.subplots(), planes, line, calibration)
     return figure
 
 

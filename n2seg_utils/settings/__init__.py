@@ -2,6 +2,7 @@
 
 from .denoise import DenoiseSettings
 from .joint import JointSettings
+from .quality import QualitySettings
 from .segment import SegmentSettings
 
-__all__ = ["DenoiseSettings", "JointSettings", "SegmentSettings"]
+__all__ = ["DenoiseSettings", "JointSettings", "QualitySettings", "SegmentSettings"]

@@ -37,6 +37,14 @@ def show_figure(figure):
         display(Image(to_png(figure)))
 
 
+def show_png(path):
+    """Show a PNG file; without a notebook, do nothing."""
+    if in_notebook():
+        from IPython.display import Image, display
+
+        display(Image(filename=str(path), width=900))
+
+
 def box(html, kind="note"):
     """The HTML of a box."""
     style = f"border-left:4px solid {_COLOURS[kind]};padding:.4em .8em;margin:.3em 0"

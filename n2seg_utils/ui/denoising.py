@@ -12,6 +12,7 @@ from ..settings import DenoiseSettings
 from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
+from .scores import scores_in_words
 from .viewer import browse
 from .workflow import Workflow, fetch, sample, show_findings
 
@@ -127,15 +128,3 @@ def _thumbnails(images):
             title = image.path.name + (f", {name}" if image.size["C"] > 1 else "")
             planes[title] = np.asarray(plots.thumbnail(image.plane(image.planes // 2)[..., c]))
     return dict(list(planes.items())[:_SHOWN])
-
-
-def scores_in_words(scores):
-    """A table of scores of restored images, as HTML."""
-    rows = []
-    for name, better, digits in (("ssim", "higher", 3), ("nrmse", "lower", 4), ("psnr", "higher", 2)):
-        found = scores[name]
-        numbers = [found["raw"], found["prediction"], found["gain"]]
-        cells = "".join(f"<td style='text-align:right;padding:0 1em'>{n:.{digits}f}</td>" for n in numbers)
-        rows.append(f"<tr><td>{name.upper()} ({better} is better)</td>{cells}</tr>")
-    head = "<tr><th></th><th>noisy</th><th>denoised</th><th>change</th></tr>"
-    return f"Mean over {counted(len(scores['per_image']), 'image')} with truth:<table>{head}{''.join(rows)}</table>"

@@ -9,9 +9,9 @@ from ..settings import JointSettings
 from ..words import counted
 from . import progress
 from .boxes import say, show_figure
-from .denoising import scores_in_words
 from .label_viewer import browse_both
 from .preview import preview_both
+from .scores import scores_in_words
 from .segmenting import Segmenting
 from .workflow import fetch
 

@@ -12,15 +12,10 @@ from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
 from .label_viewer import browse_labels, explore
+from .scores import labels_in_words
 from .workflow import Workflow, fetch, sample, show_findings
 
 _SHOWN = 4  # thumbnails
-_WORDS = {
-    "ap50": "average precision at IoU 0.5",
-    "f1": "F1 of objects",
-    "iou": "IoU of pixels",
-    "dice": "Dice of pixels",
-}
 
 
 class Segmenting(Workflow):
@@ -128,7 +123,7 @@ class Segmenting(Workflow):
         """Show how good labels are, in numbers and pictures."""
         from ..models.segment_report import example_figure, judged_on, tuning_curve, validation_images
 
-        say(_scores_in_words(scores) + escape(judged_on(self.model)))
+        say(labels_in_words(scores, "validation image") + escape(judged_on(self.model)))
         for number in range(min(2, len(validation_images(self.model)))):
             words, figure = example_figure(self.model, number)
             say(escape(words))
@@ -213,16 +208,6 @@ def _thumbnails(found, masks):
             labels = plots.thumbnail(found.target.encode(mask.plane(middle)))
             planes[image.path.name] = painted(grey, labels, found.target.kind != "instances")
     return planes
-
-
-def _scores_in_words(scores):
-    rows = [
-        f"<tr><td>{words}</td><td style='text-align:right;padding:0 1em'>{scores[name]:.3f}</td></tr>"
-        for name, words in _WORDS.items()
-        if name in scores
-    ]
-    images = counted(len(scores["per_image"]), "validation image")
-    return f"Mean over {images}; 1 is perfect:<table>{''.join(rows)}</table>"
 
 
 def _counts_in_words(counts, folder):

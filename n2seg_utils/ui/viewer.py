@@ -29,7 +29,7 @@ def browse(versions, open_first=open_image):
     -------
     ipywidgets.VBox
     """
-    return _Versions(versions, open_first).box
+    return Versions(versions, open_first).box
 
 
 class Viewer:
@@ -68,6 +68,10 @@ class Viewer:
         """What to draw: title -> ndarray (Y, X)."""
         raise NotImplementedError
 
+    def figure(self):
+        """The picture."""
+        return plots.side_by_side(self.planes(), percentiles=self.contrast.value)
+
     def _choose(self):
         self.image = None  # while fields change, nothing is drawn
         try:
@@ -85,11 +89,11 @@ class Viewer:
         if self.image is None:
             return
         try:
-            planes = self.planes()
+            figure = self.figure()
         except UserError as error:
             self._apologise(error)
             return
-        self.picture.value = plots.to_png(plots.side_by_side(planes, percentiles=self.contrast.value))
+        self.picture.value = plots.to_png(figure)
         self.note.value = escape(f"{self.image.path.name}: {self.image.describe()}")
 
     def _apologise(self, error):
@@ -97,11 +101,13 @@ class Viewer:
         self.picture.value, self.note.value = b"", escape(str(error))
 
 
-class _Versions(Viewer):
-    def __init__(self, versions, open_first):
+class Versions(Viewer):
+    """A viewer of several versions of the same images; see :func:`browse`."""
+
+    def __init__(self, versions, open_first, more=()):
         self.open_first, self.first = open_first, next(iter(versions))
         self.files = {title: {stem(f): f for f in list_images(folder)} for title, folder in versions.items()}
-        super().__init__(list(self.files[self.first]))
+        super().__init__(list(self.files[self.first]), more)
 
     def open(self, name):
         self.images = {

@@ -73,18 +73,10 @@ class Workflow:
 
     def run_settings(self, **more):
         """What was entered, with a run folder that is free; says so if that is another than the one entered."""
-        from ..models.run_folder import RunFolder
-
         settings = self.form.settings()
-        wanted = Path(settings.run).expanduser()
-        run = RunFolder(wanted if wanted.is_absolute() else runtime.output_root() / wanted)
-        if run.taken():
-            run, taken = run.free_name(), run
-            say(
-                f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{run.path.name}</b>."
-            )
+        run = free_folder(settings.run)
         self.form.remember()
-        return settings.replace(run=str(run.path), **more)
+        return settings.replace(run=str(run), **more)
 
     def apply(self, images, made_with, **options):
         """Apply the model to images, file by file, into the run folder; what is there already is kept.
@@ -111,6 +103,18 @@ class Workflow:
         files = self.model.predict_folder(source, folder, on_progress=update, keep_existing=True, **options)
         update.close(f"{counted(len(files), 'result')} in {folder}")
         return source, folder
+
+
+def free_folder(wanted):
+    """A folder for new results: the one that was entered or, if there is something in it, another; says so then."""
+    from ..models.run_folder import RunFolder
+
+    wanted = Path(wanted).expanduser()
+    run = RunFolder(wanted if wanted.is_absolute() else runtime.output_root() / wanted)
+    if run.taken():
+        run, taken = run.free_name(), run
+        say(f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{run.path.name}</b>.")
+    return run.path
 
 
 def show_findings(found):

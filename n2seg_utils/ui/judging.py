@@ -1,0 +1,219 @@
+"""The steps of notebook 4, one method a cell: the quality of results of any program."""
+
+import shutil
+import tempfile
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from skimage.filters import threshold_otsu
+from skimage.measure import label
+
+from ..data import drive
+from ..data.files import list_images, stem
+from ..data.images import open_image
+from ..data.labels import bring_masks
+from ..errors import UserError
+from ..quality import plots
+from ..quality.baselines import calibrate
+from ..quality.pairs import matched
+from ..quality.residual import FINE
+from ..settings import QualitySettings
+from ..words import counted
+from . import forms, progress, runtime
+from .boxes import say, show_errors_plainly, show_figure, show_png, warn
+from .comparison import curtain, profile
+from .scores import labels_in_words, scores_in_words
+from .viewer import browse
+from .workflow import fetch, free_folder, sample
+
+_SHOWN = 3  # pictures
+
+
+class Judging:
+    """From folders to scores, pictures and a report; remembers what one cell finds for the next."""
+
+    def __init__(self):
+        show_errors_plainly()
+        self.form = self.folders = self.scores = self.out = self.path = None
+
+    def ask_data(self):
+        """Show the form for the folders."""
+        self.form = forms.ask(QualitySettings, "data")
+
+    def check_data(self):
+        """Read the form, match the images, say what is compared with what, and show one.
+
+        Raises
+        ------
+        UserError
+            When nothing belongs together, or two images differ in size.
+        """
+        self._require("form", "section 2")
+        self.folders = None
+        wanted = self.form.settings()
+        folders = self._sample(wanted.what) if not wanted.prediction else self._named(wanted)
+        other = folders["truth"] or folders["raw"]
+        if not other:
+            raise UserError("Name the folder of the truth, or of the raw images: there is nothing to compare with")
+        if wanted.what == "labels":
+            say(f"{counted(len(list_images(fetch(folders['prediction']))), 'label image')} to judge.")
+        else:
+            pairs, unmatched = matched(fetch(folders["prediction"]), fetch(other))
+            say(f"{counted(len(pairs), 'image')} to judge, matched by name.")
+            if unmatched:
+                warn(f"Without a partner, so not judged: {escape(', '.join(unmatched[:5]))}.")
+        self.folders = folders
+        self._show_first()
+
+    def ask_settings(self):
+        """Show the form for what is made of them."""
+        self._require("folders", "section 2")
+        self.form = forms.ask(QualitySettings, "training")
+
+    def judge(self):
+        """Judge all images, show what was found, and write scores, pictures and the report."""
+        from ..workflows import judge_label_images, judge_restored
+
+        self._require("folders", "section 2")
+        self.scores = None
+        wanted, update = self.form.settings(), progress.bar("Quality control")
+        self.out = free_folder(wanted.run)
+        local = {title: fetch(path) for title, path in self.folders.items()}
+        if wanted.what == "labels":
+            dims = None if wanted.dimensions == "auto" else int(wanted.dimensions[0])
+            self.scores, self.path = judge_label_images(
+                local["prediction"], fetch(self.folders["truth"], bring_masks), self.out, local["raw"],
+                axes=wanted.axes, image_axes=wanted.axes, kind=wanted.kind, dims=dims, figures=wanted.figures,
+                on_progress=update,
+            )  # fmt: skip
+            count = len(self.scores["per_image"])
+        else:
+            self.scores, self.path = judge_restored(
+                local["prediction"], local["truth"], local["raw"], self.out, wanted.axes, wanted.maps, wanted.filters,
+                update, figures=wanted.figures,
+            )  # fmt: skip
+            count = len({row["image"] for row in self.scores["per_image"]})
+        update.close(f"{counted(count, 'image')} judged")
+        self.form.remember()
+        self._tell()
+
+    def look(self):
+        """Show the pictures that were made, the worst image first."""
+        self._require("scores", "section 4")
+        there = [name for name in ("filters.png", "scores.png", "confusion.png") if (self.out / name).exists()]
+        for name in [*there, *self.scores["figures"][:_SHOWN]]:
+            say(escape(name))
+            show_png(self.out / name)
+
+    def browse(self):
+        """Show a viewer of all versions of the images side by side."""
+        from IPython.display import display
+
+        display(browse(self._versions(), self._open))
+
+    def curtain(self):
+        """Show a viewer in which a slider uncovers one version of an image over another."""
+        from IPython.display import display
+
+        display(curtain(self._versions(), self._open))
+
+    def profile(self):
+        """Show a viewer of grey values along a line that is chosen with sliders."""
+        from IPython.display import display
+
+        display(profile(self._versions(), self._open))
+
+    def report(self):
+        """Say where the report is."""
+        self._require("path", "section 4")
+        pdf = self.path.with_suffix(".pdf")
+        say(f"The report is {escape(str(self.path))}, and {escape(pdf.name)} beside it. Everything else is there too.")
+
+    def download(self):
+        """In Colab, download scores, pictures and report as a zip; elsewhere say where they are."""
+        self._require("out", "section 4")
+        if runtime.place() != "colab":
+            say(f"Scores, pictures and report are in {escape(str(self.out))}.")
+            return
+        from google.colab import files
+
+        archive = Path(tempfile.mkdtemp()) / self.out.name
+        files.download(shutil.make_archive(str(archive), "zip", self.out))
+
+    def _named(self, wanted):
+        return {title: getattr(wanted, title) for title in ("prediction", "truth", "raw")}
+
+    def _sample(self, what):
+        """The folders of the built-in sample, with results of a simple filter."""
+        raw, clean = sample("nuclei", "clean")
+        made = _filtered(Path(raw), "labels" if what == "labels" else "restored")
+        if what == "labels":
+            say("Its nuclei were found by thresholding, without a network.")
+            return {"prediction": str(made), "truth": str(Path(clean).with_name("masks")), "raw": raw}
+        say("It was denoised by non-local means, without a network.")
+        return {"prediction": str(made), "truth": clean, "raw": raw}
+
+    def _versions(self):
+        self._require("folders", "section 2")
+        order = ("raw", "prediction", "truth")
+        return {title: drive.bring(self.folders[title]) for title in order if self.folders[title]}
+
+    def _open(self, file):
+        return open_image(file, self.form.settings().axes)
+
+    def _show_first(self):
+        """The middle plane of the first image, in all versions."""
+        versions = {title: {stem(f): f for f in list_images(path)} for title, path in self._versions().items()
+                    if title != "truth" or self.form.settings().what != "labels"}  # fmt: skip
+        name = next(iter(versions["prediction"]))
+        planes = {}
+        for title, files in versions.items():
+            if name in files:
+                image = self._open(files[name]) if title != "prediction" else open_image(files[name])
+                planes[title] = np.asarray(plots.thumbnail(image.plane(image.planes // 2)[..., 0]), "float32")
+        show_figure(plots.side_by_side(planes, size=2.6, own_scale=True))
+
+    def _tell(self):
+        """The scores and verdicts, in words."""
+        scores = self.scores
+        for name in scores["unmatched"][:5]:
+            warn(f"Not judged, for it has no partner: {escape(name)}")
+        for words in scores.get("warnings", ()):
+            warn(escape(words))
+        if "ssim" in scores:
+            say(scores_in_words(scores))
+            found = scores["filters"] or {}
+            for words in filter(None, (found.get("verdict"), found.get("faint_verdict"))):
+                say(escape(words))
+        elif "findings" in scores:
+            for one in scores["findings"]:
+                words = f"{escape(one['sentence'])} ({counted(len(one['images']), 'image')})"
+                (say if one["severity"] == FINE else warn)(words)
+        else:
+            say(labels_in_words(scores))
+
+    def _require(self, what, where):
+        """Raise a UserError unless an earlier step has left something."""
+        if getattr(self, what) is None:
+            raise UserError(f"This step needs an earlier one: run the cells of {where} first")
+
+
+def _filtered(images, kind):
+    """The folder of the sample's images filtered, or of what is brighter in them; made if need be."""
+    folder = images.with_name(f"filtered_{kind}")
+    if folder.is_dir():
+        return folder
+    files = list_images(images)
+    planes = [tifffile.imread(file) for file in files]
+    denoise = calibrate(planes, methods=("nlm",))["nlm"]
+    temporary = folder.with_name(f"{folder.name}.part")
+    temporary.mkdir(parents=True, exist_ok=True)
+    for file, plane in zip(files, planes):
+        result = denoise(plane)
+        if kind == "labels":
+            result = label(result > threshold_otsu(result)).astype("uint16")
+        tifffile.imwrite(temporary / file.name, result)
+    temporary.rename(folder)
+    return folder

@@ -1,0 +1,43 @@
+"""Scores as tables in a box."""
+
+from ..quality.image_scores import SCORES
+from ..words import counted
+
+_NUMBER = "text-align:right;padding:0 1em"
+_LABELS = {
+    "ap50": "average precision at IoU 0.5",
+    "f1": "F1 of objects",
+    "iou": "IoU of pixels",
+    "dice": "Dice of pixels",
+    "splits": "objects that were split",
+    "merges": "predicted objects that hold several",
+}
+
+
+def scores_in_words(scores, names=("ssim", "nrmse", "psnr")):
+    """A table of scores of restored images, as HTML."""
+    raw = scores["psnr"]["raw"] is not None
+    columns = ("raw", "prediction", "gain") if raw else ("prediction",)
+    rows = []
+    for name in names:
+        score, found = SCORES[name], scores[name]
+        cells = "".join(f"<td style='{_NUMBER}'>{score.text(found[column])}</td>" for column in columns)
+        between = found["gain_interval" if raw else "interval"]
+        words = " to ".join(map(score.text, between)) if between else ""
+        better = "higher" if score.more_is_better else "lower"
+        rows.append(f"<tr><td>{score.head}, {better} is better</td>{cells}<td style='{_NUMBER}'>{words}</td></tr>")
+    heads = ("", *(("noisy", "denoised", "change") if raw else ("denoised",)), "95 % interval")
+    head = "".join(f"<th>{words}</th>" for words in heads)
+    images = counted(len(scores["per_image"]), "image")
+    return f"Mean over {images} with truth:<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def labels_in_words(scores, of="image"):
+    """A table of scores of labels, as HTML."""
+    rows = []
+    for name, words in _LABELS.items():
+        if name in scores:
+            value = scores[name]
+            text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+            rows.append(f"<tr><td>{words}</td><td style='{_NUMBER}'>{text}</td></tr>")
+    return f"Mean over {counted(len(scores['per_image']), of)}; 1 is perfect:<table>{''.join(rows)}</table>"
