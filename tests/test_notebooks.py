@@ -12,7 +12,7 @@ import tifffile
 
 from n2seg_utils import UserError
 from n2seg_utils.data.images import open_image
-from n2seg_utils.data.samples import make_image
+from n2seg_utils.data.samples import make_image, write_sample
 from n2seg_utils.notebooks import find_notebook, run_notebook
 
 from .conftest import SMALL, TINY
@@ -205,19 +205,44 @@ def test_run_all_of_joint_training_with_nothing_filled_in_ends_in_both_results_a
     assert "8 images without a mask" in shown
     assert "They teach to denoise." in shown
     assert "Training</b>: finished." in shown
-    assert "PSNR (higher is better)" in shown, "the sample has clean images"
+    assert "PSNR (dB), higher is better" in shown, "the sample has clean images"
     assert shown.count("image/png") >= 8
     assert "Traceback" not in shown
     assert "stderr" not in shown, "no warnings in pink"
     [report] = place.rglob("report.html")
     text = report.read_text(encoding="utf-8")
-    assert "PSNR dB" in text
+    assert "PSNR (dB)" in text
     assert "AP at IoU 0.5" in text
     for kind in ("denoised", "labels"):
         assert len(list((report.parent / "results" / kind).glob("*.tif"))) == 12
     assert (report.parent / "results" / "labels" / "counts.csv").exists()
     metrics = json.loads((report.parent / "run.json").read_text())["metrics"]
     assert {"ap50", "psnr", "ssim", "nrmse"} <= set(metrics)
+
+
+WHAT = {
+    "restored": ({}, ["is better", "Gaussian blur set without the truth", "dim spots"], "maps"),
+    "labels": ({"what": "labels"}, ["average precision at IoU 0.5", "objects that were split"], "objects.csv"),
+    "without truth": ({"truth": ""}, ["The noise that was removed", "12 images judged"], "metrics.csv"),
+}
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("what", WHAT)
+def test_run_all_of_quality_control_ends_in_words_pictures_and_a_report(place, what):
+    more, words, made = WHAT[what]
+    if what == "without truth":
+        images = str(write_sample("nuclei", place / "mine") / "images")
+        more = more | {"prediction": str(place / "mine" / "clean"), "raw": images}
+    shown = outputs(run_notebook("4", more, place / "executed.ipynb", timeout=600))
+    for text in words:
+        assert text in shown, text
+    assert shown.count("image/png") >= 3
+    assert "Traceback" not in shown
+    assert "stderr" not in shown, "no warnings in pink"
+    [report] = place.rglob("report.html")
+    assert report.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert (report.parent / made).exists()
 
 
 @pytest.mark.notebook
