@@ -167,11 +167,12 @@ def _train_denoise(options):
 
     settings = _settings(DenoiseSettings, options, ("images", "run"))
     _quiet()
+    from .cli_scores import print_scores
     from .workflows import denoise
 
     denoiser, scores, report = denoise(settings)
     if scores:
-        _print_scores(scores)
+        print_scores(scores)
     print(f"The model is in {denoiser.run.path}, the report is {report}")
 
 
@@ -180,11 +181,12 @@ def _train_segment(options):
 
     settings = _settings(SegmentSettings, options, ("images", "masks", "run"))
     _quiet()
+    from .cli_scores import print_label_scores
     from .workflows import segment
 
     segmenter, scores, report = segment(settings)
     print(f"On {counted(len(scores['per_image']), 'validation image')}:")
-    _print_label_scores(scores)
+    print_label_scores(scores)
     print(f"The model is in {segmenter.run.path}, the report is {report}")
 
 
@@ -193,19 +195,12 @@ def _train_joint(options):
 
     settings = _settings(JointSettings, options, ("images", "masks", "run"))
     _quiet()
+    from .cli_scores import print_joint_scores
     from .workflows import joint
 
     model, scores, report = joint(settings)
-    _print_joint_scores(*scores)
+    print_joint_scores(*scores)
     print(f"The model is in {model.run.path}, the report is {report}")
-
-
-def _print_joint_scores(labels, denoised):
-    print(f"Labels of {counted(len(labels['per_image']), 'validation image')}:")
-    _print_label_scores(labels)
-    if denoised:
-        print(f"Denoising of {counted(len(denoised['per_image']), 'image')} with truth:")
-        _print_scores(denoised)
 
 
 def _settings(kind, options, needed):
@@ -233,7 +228,7 @@ def _predict(options):
 
 
 def _qc(options):
-    from . import workflows
+    from . import cli_scores, workflows
 
     if options.labels:
         if not options.truth:
@@ -242,42 +237,16 @@ def _qc(options):
             options.labels, options.truth, options.out, options.raw, kind=options.kind, axes=options.axes,
             image_axes=options.axes, dims=int(options.dimensions[0]) if options.dimensions else None,
         )  # fmt: skip
-        _print_label_scores(found)
+        cli_scores.print_label_scores(found)
     else:
         found, report = workflows.judge_restored(
             options.prediction, options.truth, options.raw, options.out, options.axes,
             maps=not options.no_maps, filters=not options.no_filters,
         )  # fmt: skip
-        _print_scores(found) if options.truth else _print_findings(found)
+        (cli_scores.print_scores if options.truth else cli_scores.print_findings)(found)
     for name in found["unmatched"]:
         print(f"Not judged, for it has no partner: {name}")
     print(f"Written to {options.out}; the report is {report}")
-
-
-def _print_label_scores(found):
-    for name, value in found.items():
-        if isinstance(value, (int, float)):
-            print(f"{name:10} {value:.3f}" if isinstance(value, float) else f"{name:10} {value}")
-
-
-def _print_scores(found):
-    from .quality.image_scores import SCORES
-    from .quality.qc import SCORES as FIRST
-
-    for name in FIRST:
-        score, values = SCORES[name], found[name]
-        unit = f" {score.unit}" if score.unit else ""
-        change = "" if values["raw"] is None else f"  (raw {values['raw']:.4g}, change {values['gain']:+.4g})"
-        print(f"{score.label:6} {values['prediction']:.4g}{unit}{change}")
-    for words in found["warnings"]:
-        print(f"warning: {words}")
-    if found["filters"]:
-        print(" ".join(words for words in (found["filters"]["verdict"], found["filters"]["faint_verdict"]) if words))
-
-
-def _print_findings(found):
-    for finding in found["findings"]:
-        print(f"{finding['severity']}: {finding['sentence']} ({counted(len(finding['images']), 'image')})")
 
 
 def _notebook(options):

@@ -117,6 +117,9 @@ work.train()
 # **What should I see?** Less noise, the same structures. If fine structures are gone or blurred, train longer. If there
 # is a fine checkerboard, use the algorithm *n2v2*. If grains or stripes are left, neighbouring pixels share their noise:
 # use *structn2v*.
+#
+# **Without clean images** the notebook judges by what was removed: it should look like noise and nothing else. It
+# estimates whether a Gaussian blur would have done as well, and shows where the network is unsure of itself.
 
 # %% cellView="form"
 # @title Judge the result

@@ -7,6 +7,7 @@ from ..data.files import list_images, pair_by_name, stem
 from ..data.images import central, open_image
 from ..quality import plots, qc
 from ..quality.report import write_report
+from .blind_report import judge_blindly
 from .methods import documented
 
 _NAMES = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "structN2V"}
@@ -80,16 +81,25 @@ def example_figures(denoiser, number=0):
     return figures
 
 
-def write_denoise_report(denoiser, scores=None):
-    """Write ``report.html`` into the run folder.
+def write_denoise_report(denoiser, scores=None, blind=None):
+    """Write ``report.html`` and ``report.pdf`` into the run folder.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+    scores : dict, optional
+        What :func:`judge_denoiser` returned.
+    blind : BlindReport, optional
+        What :func:`~n2seg_utils.models.blind_report.judge_blindly` returned; else it is asked.
 
     Returns
     -------
     Path
     """
-    settings, facts = denoiser.settings, denoiser.run.facts()
+    settings, facts, blind = denoiser.settings, denoiser.run.facts(), blind or judge_blindly(denoiser)
     history = denoiser.run.history()
     figures = [(f"{words}: what the model makes of it.", figure) for words, figure in example_figures(denoiser).items()]
+    figures += blind.figures
     figures += [("The loss while training: it falls, then stays level. For Noise2Void it never reaches zero, because "
                  "noise cannot be predicted.", plots.loss_curve(history))]  # fmt: skip
     happened = {
@@ -100,8 +110,8 @@ def write_denoise_report(denoiser, scores=None):
     notes = []
     if scores:
         notes.append("The truth was used to judge the result, never to train.")
+    said = documented(denoiser, scores)
     path = denoiser.run / "report.html"
     title = f"{_NAMES[settings.algorithm]} denoising: {denoiser.run.path.name}"
-    return write_report(
-        path, title, figures, scores, settings.to_dict(), happened, notes, **documented(denoiser, scores)
-    )
+    said["warnings"] = [*said["warnings"], *blind.doubtful]
+    return write_report(path, title, figures, scores, settings.to_dict(), happened, [*notes, *blind.fine], **said)

@@ -8,6 +8,7 @@ from ..data.images import central, open_image
 from ..progress import halves
 from ..quality import plots, qc
 from ..quality.report import write_report
+from .blind_report import judge_blindly
 from .joint import DENOISED
 from .methods import documented
 from .segment_report import judge_segmenter, report_parts, validation_images
@@ -81,14 +82,16 @@ def denoised_figure(model, number=0):
     return words, plots.side_by_side(planes, scores, reference="truth" if partner else None)
 
 
-def write_joint_report(model, scores=None):
-    """Write ``report.html`` into the run folder.
+def write_joint_report(model, scores=None, blind=None):
+    """Write ``report.html`` and ``report.pdf`` into the run folder.
 
     Parameters
     ----------
     model : JointModel
     scores : (dict, dict or None), optional
         What :func:`judge_joint` returned.
+    blind : BlindReport, optional
+        What :func:`~n2seg_utils.models.blind_report.judge_blindly` returned; else it is asked.
 
     Returns
     -------
@@ -96,10 +99,13 @@ def write_joint_report(model, scores=None):
     """
     figures, happened, notes = report_parts(model)
     words, figure = denoised_figure(model)
-    figures.insert(0, (f"{words}: what the model makes of it.", figure))
+    blind = blind or judge_blindly(model)
+    figures = [(f"{words}: what the model makes of it.", figure), *figures, *blind.figures]
     labels, denoised = scores or (None, None)
     if denoised:
         notes.append("Clean images were used to judge the result, never to train.")
+    said = documented(model, denoised)
+    said["warnings"] = [*said["warnings"], *blind.doubtful]
     return write_report(
         model.run / "report.html",
         f"Denoising and segmentation: {model.run.path.name}",
@@ -107,6 +113,6 @@ def write_joint_report(model, scores=None):
         [found for found in (labels, denoised) if found],
         model.settings.to_dict(),
         happened,
-        notes,
-        **documented(model, denoised),
+        [*notes, *blind.fine],
+        **said,
     )

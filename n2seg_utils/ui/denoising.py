@@ -12,7 +12,7 @@ from ..settings import DenoiseSettings
 from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
-from .scores import scores_in_words
+from .scores import scores_in_words, show_blind
 from .viewer import browse
 from .workflow import Workflow, fetch, sample, show_findings
 
@@ -27,7 +27,7 @@ class Denoising(Workflow):
 
     def __init__(self):
         super().__init__()
-        self.truth = None
+        self.truth = self.blind = None
 
     def check_data(self):
         """Read the form, fetch the images, say what they are, and show some.
@@ -62,7 +62,7 @@ class Denoising(Workflow):
         from ..models.denoise_training import train_denoiser
 
         self.require("images", "section 2")
-        self.forget("model", "scores", "results")
+        self.forget("model", "scores", "results", "blind")
         settings = self.run_settings(images=self.images, truth=self.truth)
         self.model = train_denoiser(settings, progress.watcher())
         self.model.run.note(warnings=self.warnings)
@@ -84,6 +84,7 @@ class Denoising(Workflow):
             for words, figure in example_figures(self.model, number).items():
                 say(escape(words))
                 show_figure(figure)
+        self.blind = show_blind(self.model)
 
     def preview(self):
         """Show a viewer that denoises the piece of an image that is looked at."""
@@ -116,7 +117,7 @@ class Denoising(Workflow):
         from ..models.denoise_report import write_denoise_report
 
         self.require("model", "section 4")
-        path = write_denoise_report(self.model, self.scores)
+        path = write_denoise_report(self.model, self.scores, self.blind)
         say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
 
 

@@ -11,7 +11,7 @@ from . import progress
 from .boxes import say, show_figure
 from .label_viewer import browse_both
 from .preview import preview_both
-from .scores import scores_in_words
+from .scores import scores_in_words, show_blind
 from .segmenting import Segmenting
 from .workflow import fetch
 
@@ -21,7 +21,7 @@ class Joint(Segmenting):
 
     settings_class = JointSettings
     applied, folder, kept_as = "Denoising and segmenting", "results", ("dtype",)
-    joint = True
+    joint, blind = True, None
 
     def work(self):
         """See :meth:`Segmenting.work`."""
@@ -61,6 +61,7 @@ class Joint(Segmenting):
         words, figure = denoised_figure(self.model)
         say(escape(words))
         show_figure(figure)
+        self.blind = show_blind(self.model)
         self.show_labels(labels)
 
     def preview(self):
@@ -79,5 +80,5 @@ class Joint(Segmenting):
         from ..models.joint_report import write_joint_report
 
         self.require("model", "section 4")
-        path = write_joint_report(self.model, self.scores)
+        path = write_joint_report(self.model, self.scores, self.blind)
         say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")

@@ -1,7 +1,10 @@
 """Scores as tables in a box."""
 
+from html import escape
+
 from ..quality.image_scores import SCORES
 from ..words import counted
+from .boxes import say, show_figure, warn
 
 _NUMBER = "text-align:right;padding:0 1em"
 _LABELS = {
@@ -30,6 +33,26 @@ def scores_in_words(scores, names=("ssim", "nrmse", "psnr")):
     head = "".join(f"<th>{words}</th>" for words in heads)
     images = counted(len(scores["per_image"]), "image")
     return f"Mean over {images} with truth:<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def show_blind(model):
+    """Show what can be said of a denoising model without the truth.
+
+    Returns
+    -------
+    BlindReport
+    """
+    from ..models.blind_report import judge_blindly
+
+    found = judge_blindly(model)
+    for words in found.doubtful:
+        warn(escape(words))
+    for words in found.fine:
+        say(escape(words))
+    for caption, figure in found.figures:
+        say(escape(caption))
+        show_figure(figure)
+    return found
 
 
 def labels_in_words(scores, of="image"):

@@ -1,0 +1,40 @@
+"""Scores as lines of text, for a shell."""
+
+from .quality.image_scores import SCORES
+from .quality.qc import SCORES as FIRST
+from .words import counted
+
+
+def print_label_scores(found):
+    """Of labels."""
+    for name, value in found.items():
+        if isinstance(value, (int, float)):
+            print(f"{name:10} {value:.3f}" if isinstance(value, float) else f"{name:10} {value}")
+
+
+def print_scores(found):
+    """Of restored images."""
+    for name in FIRST:
+        score, values = SCORES[name], found[name]
+        unit = f" {score.unit}" if score.unit else ""
+        change = "" if values["raw"] is None else f"  (raw {values['raw']:.4g}, change {values['gain']:+.4g})"
+        print(f"{score.label:6} {values['prediction']:.4g}{unit}{change}")
+    for words in found["warnings"]:
+        print(f"warning: {words}")
+    if found["filters"]:
+        print(" ".join(words for words in (found["filters"]["verdict"], found["filters"]["faint_verdict"]) if words))
+
+
+def print_findings(found):
+    """Of restored images without truth."""
+    for finding in found["findings"]:
+        print(f"{finding['severity']}: {finding['sentence']} ({counted(len(finding['images']), 'image')})")
+
+
+def print_joint_scores(labels, denoised):
+    """Of a joint model."""
+    print(f"Labels of {counted(len(labels['per_image']), 'validation image')}:")
+    print_label_scores(labels)
+    if denoised:
+        print(f"Denoising of {counted(len(denoised['per_image']), 'image')} with truth:")
+        print_scores(denoised)
