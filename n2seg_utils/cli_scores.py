@@ -1,5 +1,6 @@
 """Scores as lines of text, for a shell."""
 
+from .quality.filters_qc import sentences
 from .quality.image_scores import SCORES
 from .quality.qc import SCORES as FIRST
 from .words import counted
@@ -21,8 +22,8 @@ def print_scores(found):
         print(f"{score.label:6} {values['prediction']:.4g}{unit}{change}")
     for words in found["warnings"]:
         print(f"warning: {words}")
-    if found["filters"]:
-        print(" ".join(words for words in (found["filters"]["verdict"], found["filters"]["faint_verdict"]) if words))
+    for words in sentences(found["filters"]):
+        print(words)
 
 
 def print_findings(found):

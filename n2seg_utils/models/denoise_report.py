@@ -6,7 +6,9 @@ from ..data import drive
 from ..data.files import list_images, pair_by_name, stem
 from ..data.images import central, open_image
 from ..quality import plots, qc
+from ..quality.filters_qc import sentences
 from ..quality.report import write_report
+from ..quality.restoration_plots import compared
 from .blind_report import judge_blindly
 from .methods import documented
 
@@ -48,6 +50,7 @@ def judge_denoiser(denoiser, on_progress=None):
         None if (quality / "metrics.csv").exists() else quality,
         settings.axes,
         on_progress and (lambda share, name: on_progress(0.5 + share / 2, name)),
+        filters=True,
     )
     denoiser.run.note(metrics={score: scores[score] for score in qc.SCORES})
     return scores
@@ -81,6 +84,11 @@ def example_figures(denoiser, number=0):
     return figures
 
 
+def compared_figure(scores):
+    """The caption and the figure of the comparison with simple filters."""
+    return "Raw images, the network, and simple filters: a point an image.", compared(scores["filters"])
+
+
 def write_denoise_report(denoiser, scores=None, blind=None):
     """Write ``report.html`` and ``report.pdf`` into the run folder.
 
@@ -109,7 +117,8 @@ def write_denoise_report(denoiser, scores=None, blind=None):
     }
     notes = []
     if scores:
-        notes.append("The truth was used to judge the result, never to train.")
+        notes += ["The truth was used to judge the result, never to train.", *sentences(scores["filters"])]
+        figures.append(compared_figure(scores))
     said = documented(denoiser, scores)
     path = denoiser.run / "report.html"
     title = f"{_NAMES[settings.algorithm]} denoising: {denoiser.run.path.name}"

@@ -7,8 +7,10 @@ from ..data.files import list_images, pair_by_name, stem
 from ..data.images import central, open_image
 from ..progress import halves
 from ..quality import plots, qc
+from ..quality.filters_qc import sentences
 from ..quality.report import write_report
 from .blind_report import judge_blindly
+from .denoise_report import compared_figure
 from .joint import DENOISED
 from .methods import documented
 from .segment_report import judge_segmenter, report_parts, validation_images
@@ -53,9 +55,8 @@ def _judge_denoised(model, on_progress):
         if on_progress:
             on_progress((number + 1) / len(pairs), noisy.name)
     out = quality / "denoising"
-    return qc.judge(
-        quality / DENOISED, truth, images, None if (out / "metrics.csv").exists() else out, model.settings.axes
-    )
+    there = (out / "metrics.csv").exists()
+    return qc.judge(quality / DENOISED, truth, images, None if there else out, model.settings.axes, filters=True)
 
 
 def denoised_figure(model, number=0):
@@ -103,7 +104,8 @@ def write_joint_report(model, scores=None, blind=None):
     figures = [(f"{words}: what the model makes of it.", figure), *figures, *blind.figures]
     labels, denoised = scores or (None, None)
     if denoised:
-        notes.append("Clean images were used to judge the result, never to train.")
+        notes += ["Clean images were used to judge the result, never to train.", *sentences(denoised["filters"])]
+        figures.append(compared_figure(denoised))
     said = documented(model, denoised)
     said["warnings"] = [*said["warnings"], *blind.doubtful]
     return write_report(

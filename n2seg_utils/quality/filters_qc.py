@@ -61,6 +61,11 @@ def compare_with_filters(judged, score="psnr", on_progress=None):
     return summary | {"verdict": _verdict(summary)} | _faint([image[0]["truth"] for image in planes], kept, score)
 
 
+def sentences(found):
+    """What :func:`compare_with_filters` found, in words; none if nothing was compared."""
+    return [words for words in (found["verdict"], found["faint_verdict"]) if words] if found else []
+
+
 def spread_out(total, count):
     """At most so many of the numbers below a total, evenly spread."""
     return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int)).tolist()

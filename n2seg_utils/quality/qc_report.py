@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..versions import versions
 from ..words import counted
+from .filters_qc import sentences
 from .image_scores import SSIM_SETTINGS, SSIM_WINDOW
 from .report import write_report
 from .residual import FINE
@@ -58,7 +59,7 @@ def report_restored(out, summary, folders):
     captions = dict.fromkeys(summary["figures"], _ONE)
     methods = [_METHODS["restored"], *_REFERENCES[:2]]
     if filters:
-        notes += [words for words in (filters["verdict"], filters["faint_verdict"]) if words]
+        notes += sentences(filters)
         where = counted(len(filters["images"]), "image")
         captions = {"filters.png": f"Raw, prediction and simple filters: a point an image ({where})."} | captions
         methods = [_METHODS["restored"] + _METHODS["filters"], *_REFERENCES]

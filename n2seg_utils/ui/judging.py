@@ -184,9 +184,6 @@ class Judging:
             warn(escape(words))
         if "ssim" in scores:
             say(scores_in_words(scores))
-            found = scores["filters"] or {}
-            for words in filter(None, (found.get("verdict"), found.get("faint_verdict"))):
-                say(escape(words))
         elif "findings" in scores:
             for one in scores["findings"]:
                 words = f"{escape(one['sentence'])} ({counted(len(one['images']), 'image')})"

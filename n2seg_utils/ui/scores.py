@@ -2,6 +2,7 @@
 
 from html import escape
 
+from ..quality.filters_qc import sentences
 from ..quality.image_scores import SCORES
 from ..words import counted
 from .boxes import say, show_figure, warn
@@ -32,7 +33,8 @@ def scores_in_words(scores, names=("ssim", "nrmse", "psnr")):
     heads = ("", *(("noisy", "denoised", "change") if raw else ("denoised",)), "95 % interval")
     head = "".join(f"<th>{words}</th>" for words in heads)
     images = counted(len(scores["per_image"]), "image")
-    return f"Mean over {images} with truth:<table><tr>{head}</tr>{''.join(rows)}</table>"
+    said = "<br>".join(map(escape, sentences(scores["filters"])))
+    return f"Mean over {images} with truth:<table><tr>{head}</tr>{''.join(rows)}</table>{said}"
 
 
 def show_blind(model):
