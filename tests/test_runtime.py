@@ -320,7 +320,7 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
     assert (run / "quality" / "metrics.csv").is_file()
     said = capsys.readouterr().out
     assert "Mean over 4 images" in said
-    assert "PSNR (higher is better)  29.0" in said
+    assert "PSNR (dB), higher is better  29.0" in said
     work.ask_result()
     filled(work, dtype="input")
     work.predict()

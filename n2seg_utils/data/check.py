@@ -176,7 +176,7 @@ def _together(images, two_patches=_TWO_PATCHES):
     if pixels < _FEW_PIXELS:
         yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
     sides = sorted((min(i.plane_shape[:2]), i.path.name) for i in images)
-    if sides[0][0] < min(_NARROW, sides[len(sides) // 2][0] / 2):
+    if _SMALLEST <= sides[0][0] < min(_NARROW, sides[len(sides) // 2][0] / 2):
         yield Finding(
             WARNING, sides[0][1], f"is only {sides[0][0]} pixels wide, so that all patches must be as small.",
             "Leave it out if you can.",
