@@ -86,13 +86,7 @@ def _piece(model, file):
     pixels, inside = model.surroundings(image, middle, *window)
     scale = model.normalisation.for_image(image)
     pixels = np.asarray(pixels, "float32")
-    return _Piece(image.path.name, pixels[inside], _denoised(model, pixels, scale)[inside], scale, pixels)
-
-
-def _denoised(model, pixels, scale):
-    if hasattr(model, "predict_both"):
-        return model.predict_both(pixels, scale)[0]
-    return model.predict_pixels(pixels, scale)
+    return _Piece(image.path.name, pixels[inside], model.predict_pixels(pixels, scale)[inside], scale, pixels)
 
 
 def _against_blur(model, pieces):
@@ -111,7 +105,7 @@ def _against_blur(model, pieces):
         errors["blur"].append(estimated_error(plane, noise, blur))
 
         def network(values, scale=piece.scale):
-            return _denoised(model, values[..., None].astype("float32"), scale)[..., 0]
+            return model.predict_pixels(values[..., None].astype("float32"), scale)[..., 0]
 
         errors["network"].append(estimated_error(plane, noise, network))
     ours, theirs = (float(np.sqrt(max(0.0, np.mean(errors[name])))) for name in ("network", "blur"))
@@ -126,7 +120,7 @@ def _against_blur(model, pieces):
 
 def _doubt_figure(model, piece):
     """How much the answer depends on how the image lies: the spread over eight flips and turns."""
-    answers = [back(_denoised(model, turn(piece.pixels), piece.scale)) for turn, back in ORIENTATIONS]
+    answers = [back(model.predict_pixels(turn(piece.pixels), piece.scale)) for turn, back in ORIENTATIONS]
     spread = np.std(answers, axis=0)[..., 0]
     shown = np.mean(answers, axis=0)[..., 0]
     if shown.ndim == 3:

@@ -5,6 +5,7 @@ import numpy as np
 from ..data import drive
 from ..data.files import list_images, pair_by_name, stem
 from ..data.images import central, open_image
+from ..progress import halves
 from ..quality import plots, qc
 from ..quality.filters_qc import sentences
 from ..quality.report import write_report
@@ -37,19 +38,20 @@ def judge_denoiser(denoiser, on_progress=None):
     images, truth = drive.bring(settings.images), drive.bring(settings.truth)
     pairs, _ = pair_by_name(list_images(images), list_images(truth))
     quality = denoiser.run.path / "quality"
+    sooner, later = halves(on_progress)
     for number, (noisy, _) in enumerate(pairs):
         target = quality / "denoised" / f"{stem(noisy)}.tif"
         if not target.exists():
             denoiser.predict_file(open_image(noisy, settings.axes), target)
-        if on_progress:
-            on_progress((number + 1) / len(pairs) / 2, noisy.name)
+        if sooner:
+            sooner((number + 1) / len(pairs), noisy.name)
     scores = qc.judge(
         quality / "denoised",
         truth,
         images,
         None if (quality / "metrics.csv").exists() else quality,
         settings.axes,
-        on_progress and (lambda share, name: on_progress(0.5 + share / 2, name)),
+        later,
         filters=True,
     )
     denoiser.run.note(metrics={score: scores[score] for score in qc.SCORES})

@@ -65,6 +65,10 @@ class JointModel(Segmenter):
         found = self._probabilities(lambda *where: values[np.ix_(*where)], values.shape[:-1], scale, tile, None, keep)
         return denoised, found
 
+    def predict_pixels(self, values, scale=None):
+        """Denoise an array, as :meth:`~n2seg_utils.models.denoiser.Denoiser.predict_pixels`."""
+        return self.predict_both(values, scale)[0]
+
     def predict_crop_both(self, image, plane, rows, columns, margin=None):
         """Denoise and segment a piece of one plane, seeing the surroundings that it has in the image.
 

@@ -8,6 +8,7 @@ from ..data import drive, supervisely
 from ..data.files import list_images, stem, write_table
 from ..data.images import central, open_image
 from ..data.labels import bring_masks
+from ..progress import halves
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels
 from ..quality.measurements import measure
@@ -34,19 +35,20 @@ def judge_segmenter(segmenter, on_progress=None):
     """
     quality = segmenter.run.path / "quality"
     images = validation_images(segmenter)
+    sooner, later = halves(on_progress)
     for number, image in enumerate(images):
         target = quality / "labels" / f"{stem(image.path)}.tif"
         if not target.exists():
             segmenter.predict_file(image, target)
-        if on_progress:
-            on_progress((number + 1) / len(images) / 2, image.path.name)
+        if sooner:
+            sooner((number + 1) / len(images), image.path.name)
     scores = judge_labels(
         quality / "labels",
         bring_masks(segmenter.settings.masks),
         None if (quality / "metrics.csv").exists() else quality,
         target=segmenter.target,
         image_axes=segmenter.settings.axes,
-        on_progress=on_progress and (lambda share, name: on_progress(0.5 + share / 2, name)),
+        on_progress=later,
         images=drive.bring(segmenter.settings.images),
         dims=segmenter.architecture.dims,
     )

@@ -6,8 +6,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from .plots import scale_bar, thumbnail
-from .restoration_plots import interesting
+from .plots import scale_bar
+from .restoration_plots import interesting, picture, plain
 
 _INK, _GREY, _BLUE, _ORANGE = "#222222", "#8a8a8a", "#0072b2", "#d55e00"  # Okabe and Ito, and a grey
 
@@ -43,8 +43,8 @@ def judged(planes, verdict, calibration=None, size=3.2):
     shown["raw - prediction"] = verdict.residual
     for column, (title, plane) in enumerate(shown.items()):
         look = signed if column == 2 else grey
-        _picture(axes[0][column], plane, title, **look)
-        _picture(axes[1][column], plane[piece], f"{title}, magnified", **look)
+        picture(axes[0][column], plane, title, **look)
+        picture(axes[1][column], plane[piece], f"{title}, magnified", **look)
     scale_bar(axes[0][0], calibration, shape[1])
     bar = figure.colorbar(ScalarMappable(signed["norm"], "RdBu_r"), ax=axes[1][2], location="bottom", shrink=0.8)
     bar.set_label("grey values", fontsize=8, color=_INK)
@@ -75,7 +75,7 @@ def _draw_noise(axis, prediction, verdict):
     variance = [float(np.var(verdict.residual.ravel()[one])) for one in bins]
     axis.plot(bright, variance, "o", color=_GREY, markersize=4, label="measured")
     axis.plot(bright, verdict.noise.variance(np.array(bright)), color=_ORANGE, linewidth=1.4, label="model")
-    _plain(axis, "brightness (grey value)", "variance of the residual")
+    plain(axis, "brightness (grey value)", "variance of the residual")
     axis.set_ylim(bottom=0)
     axis.legend(frameon=False, fontsize=7.5)
 
@@ -90,7 +90,7 @@ def _draw_correlation(axis, correlation):
     axis.bar(lags + 0.18, correlation.vertical, 0.36, color=_ORANGE, label="along y")
     axis.axhline(0, color=_INK, linewidth=0.8)
     axis.set_ylim(min(-0.3, *correlation.horizontal, *correlation.vertical), 1)
-    _plain(axis, "distance (pixels)", "correlation of the residual")
+    plain(axis, "distance (pixels)", "correlation of the residual")
     axis.legend(frameon=False, fontsize=7.5)
 
 
@@ -103,19 +103,6 @@ def _draw_values(axis, residual):
     axis.stairs(counts, edges, color=_GREY, label="residual")
     gauss = np.exp(-0.5 * ((middles - residual.mean()) / spread) ** 2) / spread / np.sqrt(2 * np.pi)
     axis.plot(middles, gauss, color=_ORANGE, linewidth=1.2, label="Gaussian")
-    _plain(axis, "residual (grey values)", "density")
+    plain(axis, "residual (grey values)", "density")
     axis.set_yticks([])
     axis.legend(frameon=False, fontsize=7.5)
-
-
-def _picture(axis, plane, title, **look):
-    axis.imshow(thumbnail(plane), extent=(-0.5, plane.shape[1] - 0.5, plane.shape[0] - 0.5, -0.5), **look)
-    axis.set_title(title, color=_INK, fontsize=10)
-    axis.set(xticks=[], yticks=[])
-
-
-def _plain(axis, x, y):
-    axis.set_xlabel(x, fontsize=8, color=_INK)
-    axis.set_ylabel(y, fontsize=8, color=_INK)
-    axis.tick_params(labelsize=8)
-    axis.spines[["top", "right"]].set_visible(False)

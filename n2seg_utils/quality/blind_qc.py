@@ -11,9 +11,7 @@ from ..data.images import ImageFile, open_image, require_finite
 from ..errors import UserError
 from . import blind_plots, plots
 from .pairs import for_json, like, matched
-from .residual import FINE, LOOK, PROBLEM, SMALLEST, BlindVerdict, judge_blind
-
-_SEVERITIES = (FINE, LOOK, PROBLEM)
+from .residual import SEVERITIES, SMALLEST, BlindVerdict, judge_blind
 
 
 def judge_without_truth(prediction, raw, out=None, axes="auto", on_progress=None, figures=3):
@@ -86,7 +84,7 @@ class Judged:
         """The larger, the worse."""
         verdict = self.verdict
         parts = verdict.lost_share + verdict.invented_share + max(0.0, verdict.smoothing)
-        return _SEVERITIES.index(verdict.severity), parts
+        return SEVERITIES.index(verdict.severity), parts
 
     @property
     def figure_name(self):
@@ -152,4 +150,4 @@ def _together(worst):
             images = found.setdefault((remark.severity, remark.about), new)["images"]
             if one.prediction.path.name not in images:
                 images.append(one.prediction.path.name)
-    return sorted(found.values(), key=lambda one: -_SEVERITIES.index(one["severity"]))
+    return sorted(found.values(), key=lambda one: -SEVERITIES.index(one["severity"]))

@@ -12,7 +12,7 @@ from ..data.writing import image_writer
 from ..progress import halves
 from ..words import counted
 from . import plots, restoration_plots
-from .filters_qc import compare_with_filters
+from .filters_qc import compare_with_filters, spread_out
 from .image_scores import SCORES as ALL_SCORES
 from .image_scores import Comparison, image_scores, ssim_map
 from .pairs import for_json, like, matched, partners, pixels
@@ -200,12 +200,6 @@ class Judged:
                     write(frame.number, (slice(None),) * 2, values.astype("float32"))
 
 
-def comparison(predicted, true, raw=None, axes="auto"):
-    """A figure of one image file: raw, prediction and truth side by side with their scores."""
-    planes = Judged.open(predicted, true, raw, axes).planes()
-    return plots.side_by_side(planes, score_lines(planes, true), reference="truth")
-
-
 def score_lines(planes, name):
     """The scores of some planes (Y, X), title -> a line of text, against the one titled "truth"."""
     lines = {}
@@ -219,8 +213,7 @@ def score_lines(planes, name):
 def worth_seeing(rows, count):
     """The numbers of the images with the lowest, the middle and the highest PSNR, worst first."""
     ordered = np.argsort([row["psnr"] for row in rows], kind="stable")
-    chosen = np.unique(np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int))
-    return [int(ordered[i]) for i in chosen]
+    return [int(ordered[i]) for i in spread_out(len(ordered), count)]
 
 
 def _outputs(out, pairs, maps):

@@ -22,7 +22,7 @@ from .noise_model import (
 )
 from .structure import BLOCK, grey_scale, lost_structure, over_smoothing, pieces, structure_support
 
-FINE, LOOK, PROBLEM = "fine", "look", "problem"
+SEVERITIES = FINE, LOOK, PROBLEM = "fine", "look", "problem"
 SMALLEST = BLOCK
 
 # Evidence for the thresholds: 36 real pairs of a single frame and the mean of 50 as its perfect prediction (FMD:
@@ -110,7 +110,7 @@ class BlindVerdict:
     @property
     def severity(self):
         """That of the worst finding."""
-        return max((f.severity for f in self.findings), key=(FINE, LOOK, PROBLEM).index)
+        return max((f.severity for f in self.findings), key=SEVERITIES.index)
 
     def about(self, subject):
         """The finding about a subject, or None."""

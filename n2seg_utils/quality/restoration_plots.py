@@ -18,7 +18,7 @@ _CROP = 96  # pixels along the side of what is magnified
 _BINS = 120
 
 
-def judged(planes, scores=None, calibration=None, line=None, size=3.2):
+def judged(planes, scores=None, calibration=None, size=3.2):
     """One plane on a page: the images, a magnified piece, where the errors are, and where the structure differs.
 
     Parameters
@@ -29,8 +29,6 @@ def judged(planes, scores=None, calibration=None, line=None, size=3.2):
         title -> a line below the picture.
     calibration : Calibration, optional
         Draws a scale bar.
-    line : ((float, float), (float, float)), optional
-        (Y, X) of both ends of the line whose profile is drawn; default: across the piece that is magnified.
     size : float
         Width of a picture in inches.
 
@@ -41,7 +39,7 @@ def judged(planes, scores=None, calibration=None, line=None, size=3.2):
     truth, titles = planes["truth"], list(planes)
     shape, restored = truth.shape, [title for title in titles if title != "truth"]
     piece = interesting(truth)
-    line = line or across(piece)
+    line = _across(piece)
     tall = size * min(1.5, shape[0] / shape[1])
     heights = [tall, size * (piece[0].stop - piece[0].start) / (piece[1].stop - piece[1].start), tall, tall]
     figure = Figure(figsize=(size * len(titles) + 0.8, sum(heights) + 1.6), layout="constrained")
@@ -49,12 +47,12 @@ def judged(planes, scores=None, calibration=None, line=None, size=3.2):
     low, high = np.percentile(truth, (0.1, 99.9))
     grey = {"cmap": "gray", "vmin": low, "vmax": max(high, low + 1e-6), "interpolation": "nearest"}
     for axis, title in zip(axes[0], titles):
-        _picture(axis, planes[title], title, **grey)
+        picture(axis, planes[title], title, **grey)
         axis.set_xlabel((scores or {}).get(title, ""), fontsize=8, color=_INK)
         axis.add_patch(_frame(piece, shape))
     scale_bar(axes[0][0], calibration, shape[1])
     for axis, title in zip(axes[1], titles):
-        _picture(axis, planes[title][piece], f"{title}, magnified", **grey)
+        picture(axis, planes[title][piece], f"{title}, magnified", **grey)
         (y0, x0), (y1, x1) = ((y - piece[0].start, x - piece[1].start) for y, x in line)
         axis.plot([x0, x1], [y0, y1], color=_ORANGE, linewidth=1, scalex=False, scaley=False)
     errors = {title: np.abs(planes[title].astype("float64") - truth) / data_range(truth) for title in restored}
@@ -93,7 +91,7 @@ def line_on(planes, line, calibration=None, percentiles=(0.1, 99.9), size=3.2):
     low, high = np.percentile(list(planes.values())[-1], percentiles)
     (y0, x0), (y1, x1) = line
     for axis, (title, plane) in zip(above.subplots(1, len(planes), squeeze=False)[0], planes.items()):
-        _picture(axis, plane, title, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+        picture(axis, plane, title, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
         axis.plot([x0, x1], [y0, y1], color=_ORANGE, linewidth=1.2, scalex=False, scaley=False)
     _draw_profiles(below.subplots(), planes, line, calibration)
     return figure
@@ -137,15 +135,15 @@ def interesting(plane, side=_CROP):
     return tuple(slice(int(p), int(p) + s) for p, s in zip(place, sides))
 
 
-def across(piece):
-    """The middle row of a piece, as ((Y, X), (Y, X))."""
+def _across(piece):
+    """The line whose profile is drawn: the middle row of a piece, as ((Y, X), (Y, X))."""
     middle = (piece[0].start + piece[0].stop - 1) / 2
     return (middle, piece[1].start), (middle, piece[1].stop - 1)
 
 
 def _maps(figure, axes, maps, title, label, norm, colours):
     for axis, (name, values) in zip(axes, maps.items()):
-        _picture(axis, values, title.format(name), cmap=colours, norm=norm, interpolation="nearest")
+        picture(axis, values, title.format(name), cmap=colours, norm=norm, interpolation="nearest")
     bar = figure.colorbar(
         ScalarMappable(norm, colours), ax=list(axes[: len(maps)]), location="bottom", shrink=0.7, aspect=40, pad=0.02
     )
@@ -153,14 +151,11 @@ def _maps(figure, axes, maps, title, label, norm, colours):
     bar.ax.tick_params(labelsize=8)
 
 
-def _picture(axis, plane, title, **look):
+def picture(axis, plane, title, **look):
+    """Draw a plane without ticks, in its own pixels however much it is thinned out; `look` is for imshow."""
     axis.imshow(thumbnail(plane), extent=(-0.5, plane.shape[1] - 0.5, plane.shape[0] - 0.5, -0.5), **look)
     axis.set_title(title, color=_INK, fontsize=10)
     axis.set(xticks=[], yticks=[])
-
-
-def _as_float(*planes):
-    return [np.asarray(plane, "float64") for plane in planes]
 
 
 def _as_float(*planes):
@@ -184,7 +179,8 @@ def _draw_histograms(axis, planes):
         axis.stairs(counts / plane.size * 100, edges, color=COLOURS[title], label=title, linewidth=1.2)
     axis.set_yscale("log")
     axis.set_ylim(bottom=max(1e-3, 50 / next(iter(planes.values())).size))
-    _plain(axis, "grey value", "share of pixels (%)")
+    plain(axis, "grey value", "share of pixels (%)")
+    axis.legend(frameon=False, fontsize=7.5)
 
 
 def _draw_profiles(axis, planes, line, calibration=None):
@@ -197,12 +193,13 @@ def _draw_profiles(axis, planes, line, calibration=None):
     for title, plane in planes.items():
         values = map_coordinates(np.asarray(plane, "float64"), places, order=1, mode="nearest")
         axis.plot(steps * length * scale, values, color=COLOURS.get(title, _INK), label=title, linewidth=1.1)
-    _plain(axis, f"place on the line ({unit})", "grey value")
+    plain(axis, f"place on the line ({unit})", "grey value")
+    axis.legend(frameon=False, fontsize=7.5)
 
 
-def _plain(axis, x, y):
+def plain(axis, x, y):
+    """Label the axes of a plot, and draw no more of its frame than they need."""
     axis.set_xlabel(x, fontsize=8, color=_INK)
     axis.set_ylabel(y, fontsize=8, color=_INK)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=7.5)
