@@ -5,12 +5,17 @@ import re
 import numpy as np
 import pytest
 
+from n2seg_utils import UserError
 from n2seg_utils.models.blind_report import judge_blindly
 from n2seg_utils.models.denoise_report import write_denoise_report
 from n2seg_utils.models.joint_training import train_joint
 from n2seg_utils.models.methods import methods
 from n2seg_utils.models.segment_report import write_segment_report
 from n2seg_utils.settings import JointSettings
+from n2seg_utils.ui.denoising import Denoising
+from n2seg_utils.ui.joint import Joint
+from n2seg_utils.ui.judging import Judging
+from n2seg_utils.ui.segmenting import Segmenting
 
 from .conftest import TINY
 
@@ -93,3 +98,28 @@ def test_doubt_is_the_spread_over_eight_orientations(trained):
 
     [(_, figure)] = judge_blindly(Fake(trained, brighter_left)).figures
     np.testing.assert_allclose(figure.axes[1].images[0].get_array(), 5, atol=1e-3)
+
+
+class Refusing:
+    """A form with a wrong value."""
+
+    def settings(self):
+        raise UserError("Some fields need a change")
+
+
+@pytest.mark.parametrize("kind", [Denoising, Segmenting, Joint])
+def test_a_training_that_fails_leaves_nothing_that_was_said_of_an_earlier_model(kind):
+    work = kind()
+    work.images, work.form, work.model, work.scores, work.blind = "images", Refusing(), "model", "scores", "said"
+    with pytest.raises(UserError):
+        work.train()
+    assert (work.model, work.scores, work.blind) == (None, None, None)
+
+
+def test_a_quality_control_that_fails_leaves_no_report_of_an_earlier_one():
+    work = Judging()
+    work.folders, work.form, work.scores, work.out, work.path = {}, Refusing(), "scores", "out", "report.html"
+    with pytest.raises(UserError):
+        work.judge()
+    with pytest.raises(UserError, match="run the cells of section 4 first"):
+        work.report()

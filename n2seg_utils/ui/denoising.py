@@ -27,7 +27,7 @@ class Denoising(Workflow):
 
     def __init__(self):
         super().__init__()
-        self.truth = self.blind = None
+        self.truth = None
 
     def check_data(self):
         """Read the form, fetch the images, say what they are, and show some.

@@ -21,7 +21,7 @@ class Joint(Segmenting):
 
     settings_class = JointSettings
     applied, folder, kept_as = "Denoising and segmenting", "results", ("dtype",)
-    joint, blind = True, None
+    joint = True
 
     def work(self):
         """See :meth:`Segmenting.work`."""

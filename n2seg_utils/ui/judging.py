@@ -1,7 +1,5 @@
 """The steps of notebook 4, one method a cell: the quality of results of any program."""
 
-import shutil
-import tempfile
 from html import escape
 from pathlib import Path
 
@@ -21,26 +19,24 @@ from ..quality.pairs import matched
 from ..quality.residual import FINE
 from ..settings import QualitySettings
 from ..words import counted
-from . import forms, progress, runtime
-from .boxes import say, show_errors_plainly, show_figure, show_png, warn
+from . import forms, progress
+from .boxes import say, show_figure, show_png, warn
 from .comparison import curtain, profile
 from .scores import labels_in_words, scores_in_words
 from .viewer import browse
-from .workflow import fetch, free_folder, sample
+from .workflow import Workflow, fetch, free_folder, hand_over, sample
 
 _SHOWN = 3  # pictures
 
 
-class Judging:
+class Judging(Workflow):
     """From folders to scores, pictures and a report; remembers what one cell finds for the next."""
 
-    def __init__(self):
-        show_errors_plainly()
-        self.form = self.folders = self.scores = self.out = self.path = None
+    settings_class = QualitySettings
 
-    def ask_data(self):
-        """Show the form for the folders."""
-        self.form = forms.ask(QualitySettings, "data")
+    def __init__(self):
+        super().__init__()
+        self.folders = self.out = self.path = None
 
     def check_data(self):
         """Read the form, match the images, say what is compared with what, and show one.
@@ -50,7 +46,7 @@ class Judging:
         UserError
             When nothing belongs together, or two images differ in size.
         """
-        self._require("form", "section 2")
+        self.require("form", "section 2")
         self.folders = None
         wanted = self.form.settings()
         folders = self._sample(wanted.what) if not wanted.prediction else self._named(wanted)
@@ -69,15 +65,15 @@ class Judging:
 
     def ask_settings(self):
         """Show the form for what is made of them."""
-        self._require("folders", "section 2")
+        self.require("folders", "section 2")
         self.form = forms.ask(QualitySettings, "training")
 
     def judge(self):
         """Judge all images, show what was found, and write scores, pictures and the report."""
         from ..workflows import judge_label_images, judge_restored
 
-        self._require("folders", "section 2")
-        self.scores = None
+        self.require("folders", "section 2")
+        self.forget("scores", "out", "path")
         wanted, update = self.form.settings(), progress.bar("Quality control")
         self.out = free_folder(wanted.run)
         local = {title: fetch(path) for title, path in self.folders.items()}
@@ -101,7 +97,7 @@ class Judging:
 
     def look(self):
         """Show the pictures that were made, the worst image first."""
-        self._require("scores", "section 4")
+        self.require("scores", "section 4")
         there = [name for name in ("filters.png", "scores.png", "confusion.png") if (self.out / name).exists()]
         for name in [*there, *self.scores["figures"][:_SHOWN]]:
             say(escape(name))
@@ -127,20 +123,14 @@ class Judging:
 
     def report(self):
         """Say where the report is."""
-        self._require("path", "section 4")
+        self.require("path", "section 4")
         pdf = self.path.with_suffix(".pdf")
         say(f"The report is {escape(str(self.path))}, and {escape(pdf.name)} beside it. Everything else is there too.")
 
     def download(self):
         """In Colab, download scores, pictures and report as a zip; elsewhere say where they are."""
-        self._require("out", "section 4")
-        if runtime.place() != "colab":
-            say(f"Scores, pictures and report are in {escape(str(self.out))}.")
-            return
-        from google.colab import files
-
-        archive = Path(tempfile.mkdtemp()) / self.out.name
-        files.download(shutil.make_archive(str(archive), "zip", self.out))
+        self.require("out", "section 4")
+        hand_over(self.out, "Scores, pictures and report are")
 
     def _named(self, wanted):
         return {title: getattr(wanted, title) for title in ("prediction", "truth", "raw")}
@@ -156,7 +146,7 @@ class Judging:
         return {"prediction": str(made), "truth": clean, "raw": raw}
 
     def _versions(self):
-        self._require("folders", "section 2")
+        self.require("folders", "section 2")
         order = ("raw", "prediction", "truth")
         return {title: drive.bring(self.folders[title]) for title in order if self.folders[title]}
 
@@ -190,11 +180,6 @@ class Judging:
                 (say if one["severity"] == FINE else warn)(words)
         else:
             say(labels_in_words(scores))
-
-    def _require(self, what, where):
-        """Raise a UserError unless an earlier step has left something."""
-        if getattr(self, what) is None:
-            raise UserError(f"This step needs an earlier one: run the cells of {where} first")
 
 
 def _filtered(images, kind):

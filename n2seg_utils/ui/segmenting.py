@@ -98,7 +98,7 @@ class Segmenting(Workflow):
         from ..models.segment_report import about_start
 
         self.require("images", "section 2")
-        self.forget("model", "scores", "results")
+        self.forget("model", "scores", "results", "blind")
         settings = self.run_settings(images=self.images, masks=self.masks, **self.also())
         tuning = _Later("Tuning on the validation images")
         self.model = self.work()(settings).train(progress.watcher(), tuning)

@@ -26,7 +26,7 @@ class Workflow:
 
     def __init__(self):
         show_errors_plainly()
-        self.form = self.images = self.model = self.scores = self.results = None
+        self.form = self.images = self.model = self.scores = self.results = self.blind = None
         self.warnings = []
 
     def ask_data(self):
@@ -52,14 +52,7 @@ class Workflow:
     def download(self):
         """In Colab, download the run folder as a zip; elsewhere say where it is."""
         self.require("model", "section 4")
-        folder = self.model.run.path
-        if runtime.place() != "colab":
-            say(f"Your model, results and report are in {escape(str(folder))}.")
-            return
-        from google.colab import files
-
-        archive = Path(tempfile.mkdtemp()) / folder.name
-        files.download(shutil.make_archive(str(archive), "zip", folder))
+        hand_over(self.model.run.path, "Your model, results and report are")
 
     def forget(self, *names):
         """Forget what earlier cells found, so that a failure never leaves the next cells with something old."""
@@ -103,6 +96,17 @@ class Workflow:
         files = self.model.predict_folder(source, folder, on_progress=update, keep_existing=True, **options)
         update.close(f"{counted(len(files), 'result')} in {folder}")
         return source, folder
+
+
+def hand_over(folder, words):
+    """In Colab, download a folder as a zip; elsewhere say where what it holds is."""
+    if runtime.place() != "colab":
+        say(f"{words} in {escape(str(folder))}.")
+        return
+    from google.colab import files
+
+    archive = Path(tempfile.mkdtemp()) / folder.name
+    files.download(shutil.make_archive(str(archive), "zip", folder))
 
 
 def free_folder(wanted):
