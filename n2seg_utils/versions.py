@@ -5,7 +5,7 @@ from importlib import metadata
 
 from .about import VERSION
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-image", "tifffile", "n2v", "csbdeep")
+_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-image", "tifffile", "n2v", "csbdeep")
 
 
 def versions():

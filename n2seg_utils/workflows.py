@@ -169,15 +169,16 @@ def judge_restored(prediction, truth, raw, out, axes="auto", maps=True, filters=
     from .quality import blind_qc, qc, qc_report
 
     folders = {"prediction": prediction, "truth": truth, "raw": raw}
-    require_absent([Path(out) / name for name in ("report.html", "report.pdf")])
+    _require_apart(out, folders.values())
     local = {title: drive.bring(path) if path else None for title, path in folders.items()}
     if not truth and not raw:
         raise UserError("Give the folder of the raw images, of clean ones, or both: there is nothing to compare with")
     if not truth:
         scores = blind_qc.judge_without_truth(local["prediction"], local["raw"], out, axes, on_progress, figures)
-        return scores, qc_report.report_blind(out, scores, folders)
+        return scores, qc_report.report_blind(out, scores, folders | {"axes": axes})
     scores = qc.judge(local["prediction"], local["truth"], local["raw"], out, axes, on_progress, figures, maps, filters)
-    return scores, qc_report.report_restored(out, scores, folders)
+    used = folders | {"axes": axes, "filters": bool(scores["filters"]), "maps": maps}
+    return scores, qc_report.report_restored(out, scores, used)
 
 
 def judge_label_images(labels, truth, out, raw=None, **options):
@@ -197,10 +198,20 @@ def judge_label_images(labels, truth, out, raw=None, **options):
     """
     from .quality import label_qc, qc_report
 
-    require_absent([Path(out) / name for name in ("report.html", "report.pdf")])
+    _require_apart(out, (labels, truth, raw))
     images = drive.bring(raw) if raw else None
     scores = label_qc.judge_labels(drive.bring(labels), bring_masks(truth), out, images=images, **options)
-    return scores, qc_report.report_labels(out, scores, {"labels": labels, "truth": truth, "images": raw})
+    used = {"labels": labels, "truth": truth, "images": raw, "axes": options.get("axes"), "kind": scores["kind"]}
+    used["dimensions"] = f"{options['dims']}d" if options.get("dims") else "auto"
+    return scores, qc_report.report_labels(out, scores, used)
+
+
+def _require_apart(out, folders):
+    """Refuse to write among what is judged, and over an earlier report."""
+    for folder in filter(None, folders):
+        if Path(out).resolve() == Path(folder).resolve():
+            raise UserError(f"{out} holds what is to be judged. Choose another folder for scores and pictures")
+    require_absent([Path(out) / name for name in ("report.html", "report.pdf")])
 
 
 def _warn(found):

@@ -235,3 +235,69 @@ def test_all_real_pairs_equal_scikit_image(qc, real_images):
         assert float(row["ssim"]) == pytest.approx(
             structural_similarity(clean, noisy, data_range=span, **SSIM), abs=1e-6
         )
+
+
+def test_equal_images_are_suspected_to_be_the_wrong_folders(qc, sample):
+    status, words, _ = qc("--prediction", sample / "clean", "--truth", sample / "clean", "--raw", sample / "clean")
+    assert status == 0
+    assert "equal their truth in every pixel: are these the right folders?" in words
+    assert "nan" not in words
+    assert "worse than" not in words
+
+
+def test_results_never_go_among_what_is_judged(restored, sample, capfd):
+    before = sorted(restored.iterdir())
+    status = main(["qc", "--prediction", str(restored), "--truth", str(sample / "clean"), "--out", str(restored)])
+    assert status == 2
+    assert "holds what is to be judged" in capfd.readouterr().err
+    assert sorted(restored.iterdir()) == before
+
+
+def test_two_predictions_of_one_name_are_refused(qc, restored, sample, tmp_path):
+    (tmp_path / "twice").mkdir()
+    for file in restored.iterdir():
+        for end in (".tif", ".TIFF"):
+            (tmp_path / "twice" / f"{file.stem}{end}").write_bytes(file.read_bytes())
+    status, words, _ = qc("--prediction", tmp_path / "twice", "--truth", sample / "clean")
+    assert status == 2
+    assert "are both called 'nuclei_01'" in words
+
+
+def test_what_failed_leaves_nothing_that_stands_in_the_way_of_the_corrected_run(qc, restored, sample, tmp_path):
+    (tmp_path / "p").mkdir()
+    for file in restored.iterdir():
+        (tmp_path / "p" / file.name).write_bytes(file.read_bytes())
+    last = tmp_path / "p" / "nuclei_04.tif"
+    image = tifffile.imread(last)
+    tifffile.imwrite(last, np.full_like(image, np.nan))
+    assert qc("--prediction", tmp_path / "p", "--truth", sample / "clean")[0] == 2
+    tifffile.imwrite(last, image)
+    assert qc("--prediction", tmp_path / "p", "--truth", sample / "clean")[0] == 0
+
+
+def test_true_masks_without_a_prediction_are_listed(qc, sample, tmp_path):
+    (tmp_path / "labels").mkdir()
+    for name in ("nuclei_01.tif", "nuclei_02.tif"):
+        (tmp_path / "labels" / name).write_bytes((sample / "masks" / name).read_bytes())
+    status, words, _ = qc("--labels", tmp_path / "labels", "--truth", sample / "masks")
+    assert status == 0
+    assert "Not judged, for it has no partner: nuclei_03.tif" in words
+
+
+def test_filters_are_set_on_each_image_and_channels_may_differ_in_number(tmp_path):
+    rng = np.random.default_rng(0)
+    for kind in ("prediction", "truth", "raw"):
+        (tmp_path / kind).mkdir()
+    for name, channels, noise in (("a", 2, 5), ("b", 1, 40)):
+        truth = gaussian_filter(rng.normal(size=(channels, 96, 96)), (0, 4, 4)) * 2000
+        raw = truth + noise * rng.normal(size=truth.shape)
+        for kind, pixels in (("truth", truth), ("raw", raw), ("prediction", gaussian_filter(raw, (0, 1, 1)))):
+            axes = {"axes": "CYX" if channels > 1 else "YX"}
+            tifffile.imwrite(
+                tmp_path / kind / f"{name}.tif", np.squeeze(pixels).astype("f4"), imagej=True, metadata=axes
+            )
+    found = judge(tmp_path / "prediction", tmp_path / "truth", tmp_path / "raw", filters=True)["filters"]
+    assert [len(values) for values in found["values"].values()] == [2] * 7
+    assert re.fullmatch(r"sigma [\d.]+ pixels to sigma [\d.]+ pixels", found["settings"]["gaussian"])
+    for blind, oracle in zip(found["values"]["gaussian"], found["values"]["gaussian_with_truth"]):
+        assert oracle >= blind - 1e-6

@@ -10,7 +10,7 @@ from ..data.files import require_absent, stem, write_table, write_text
 from ..data.images import ImageFile, open_image, require_finite
 from ..errors import UserError
 from . import blind_plots, plots
-from .pairs import for_json, like, matched
+from .pairs import described, for_json, like, matched
 from .residual import SEVERITIES, SMALLEST, BlindVerdict, judge_blind
 
 
@@ -37,7 +37,8 @@ def judge_without_truth(prediction, raw, out=None, axes="auto", on_progress=None
     dict
         ``per_image``: a row of numbers an image and channel, see :class:`~n2seg_utils.quality.residual.BlindVerdict`;
         ``findings``: of each kind ``severity``, a ``sentence`` of the image it is most said of, and ``images``, their
-        names, the worst kind first; ``severity``: the worst of all; ``unmatched``; ``figures``: names of their files.
+        names, the worst kind first; ``severity``: the worst of all; ``unmatched``; ``data``: what is known of each
+        file; ``figures``: names of their files.
 
     Raises
     ------
@@ -60,6 +61,7 @@ def judge_without_truth(prediction, raw, out=None, axes="auto", on_progress=None
         "findings": _together(worst),
         "severity": worst[0].verdict.severity,
         "unmatched": unmatched,
+        "data": [described(one.prediction) for one in judged if one.channel == 0],
         "figures": [one.figure_name for one in worst[:figures]] if out is not None else [],
     }
     if out is not None:

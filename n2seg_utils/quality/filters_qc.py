@@ -15,8 +15,8 @@ _SAME = {"psnr": 0.2, "si_psnr": 0.2}  # decibels that nobody sees
 def compare_with_filters(judged, score="psnr", on_progress=None):
     """Filter raw images as one would without a network, and score them beside the prediction.
 
-    Settings of the filters are found on the raw images alone, for each channel, on up to four of them. All is done on
-    the middle planes of up to eight images.
+    Settings of the filters are found on the raw images alone, for each image and channel. All is done on the middle
+    planes of up to eight images; structures are looked for in the first channel.
 
     Parameters
     ----------
@@ -30,35 +30,42 @@ def compare_with_filters(judged, score="psnr", on_progress=None):
     Returns
     -------
     dict
-        ``images``: names; ``score``; ``values``: "raw", "prediction" and names of filters -> a number an image;
-        ``ssim`` likewise; ``labels`` and ``settings``: name -> words; ``verdict``: a sentence; ``faint``: name ->
-        numbers, or None where there are too few structures; ``faint_verdict``: a sentence.
+        ``images``: names; ``of``: what part of all that is, in words; ``score``; ``values``: "raw", "prediction" and
+        names of filters -> a number an image; ``ssim`` likewise; ``labels`` and ``settings``: name -> words;
+        ``verdict``: a sentence; ``faint``: name -> numbers, or None where there are too few structures;
+        ``faint_verdict``: a sentence.
     """
     chosen = [judged[i] for i in spread_out(len(judged), _IMAGES)]
-    channels = range(chosen[0].truth.size["C"])
-    planes = [[one.planes(channel=channel) for channel in channels] for one in chosen]
-    filters = [
-        calibrate([image[c]["raw"] for image in planes], [image[c]["truth"] for image in planes]) for c in channels
-    ]
     names = ("raw", "prediction", *METHODS, ORACLE)
     values, similar, kept = ({name: [] for name in names} for _ in range(3))
-    for number, (one, image) in enumerate(zip(chosen, planes)):
-        truth = np.stack([image[c]["truth"] for c in channels], -1)
+    used, first = {name: [] for name in (*METHODS, ORACLE)}, []
+    for number, one in enumerate(chosen):
+        image = [one.planes(channel=channel) for channel in range(one.truth.size["C"])]
+        filters = [calibrate([planes["raw"]], [planes["truth"]]) for planes in image]
+        truth = np.stack([planes["truth"] for planes in image], -1)
+        first.append(image[0]["truth"])
         for name in names:
-            found = [image[c][name] if name in image[c] else filters[c][name](image[c]["raw"]) for c in channels]
+            found = [
+                planes[name] if name in planes else some[name](planes["raw"]) for planes, some in zip(image, filters)
+            ]
             scores = image_scores([truth], [np.stack(found, -1)], one.truth.path)
             values[name].append(scores[score])
             similar[name].append(scores["ssim"])
             kept[name].append(found[0])
+        for name, some in used.items():
+            some += [of_channel[name] for of_channel in filters]
         if on_progress:
             on_progress((number + 1) / len(chosen), one.name)
-    settings = {name: _settings([filters[c][name] for c in channels]) for name in (*METHODS, ORACLE)}
-    labels = {name: filters[0][name].label for name in settings} | {"raw": "raw", "prediction": "prediction"}
+    settings = {name: _settings(some) for name, some in used.items()}
+    labels = {name: some[0].label for name, some in used.items()} | {"raw": "raw", "prediction": "prediction"}
     summary = {
         "images": [one.name for one in chosen], "score": score, "values": values, "ssim": similar, "labels": labels,
         "settings": settings,
     }  # fmt: skip
-    return summary | {"verdict": _verdict(summary)} | _faint([image[0]["truth"] for image in planes], kept, score)
+    parts = [f"{len(chosen)} of {len(judged)} images"] if len(chosen) < len(judged) else []
+    parts += ["the middle planes"] if any(one.truth.planes > 1 for one in chosen) else []
+    summary["of"] = " and ".join(parts)
+    return summary | {"verdict": _verdict(summary)} | _faint(first, kept, score)
 
 
 def sentences(found):
@@ -86,6 +93,8 @@ def _verdict(summary):
     """Whether the prediction is better than a Gaussian blur, and than the best simple filter."""
     score, settings, labels = summary["score"], summary["settings"], summary["labels"]
     mean = {name: float(np.mean(values)) for name, values in summary["values"].items()}
+    if not np.isfinite(list(mean.values())).all():
+        return ""
     ahead = mean["prediction"] - mean["gaussian"]
     if abs(ahead) < _SAME[score]:
         compared = "as good as"
@@ -93,9 +102,11 @@ def _verdict(summary):
         compared = "better than" if ahead > 0 else "worse than"
     words = (
         f"The prediction ({SCORES[score].label} {mean['prediction']:.1f} dB) is {compared} a Gaussian blur set without "
-        f"the truth ({settings['gaussian']}: {mean['gaussian']:.1f} dB; the best possible, {settings[ORACLE]}: "
+        f"the truth ({settings['gaussian']}: {mean['gaussian']:.1f} dB; set with the truth, {settings[ORACLE]}: "
         f"{mean[ORACLE]:.1f} dB)."
     )
+    if summary["of"]:
+        words = f"On {summary['of']}: {words[0].lower()}{words[1:]}"
     best = max((name for name in METHODS if name != "gaussian"), key=mean.get)
     if mean[best] > max(mean["gaussian"], mean["prediction"] - 1):
         words += f" The best simple filter is {labels[best].lower()} ({settings[best]}: {mean[best]:.1f} dB)."
@@ -103,6 +114,6 @@ def _verdict(summary):
 
 
 def _settings(filters):
-    """In words; of several channels each."""
-    words = [one.setting for one in filters]
-    return words[0] if len(set(words)) == 1 else "; ".join(words)
+    """In words: the weakest and the strongest."""
+    weakest, strongest = (some(filters, key=lambda one: one.value).setting for some in (min, max))
+    return weakest if weakest == strongest else f"{weakest} to {strongest}"

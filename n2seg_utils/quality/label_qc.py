@@ -14,6 +14,7 @@ from ..data.targets import KINDS, EmptyMasksError, Target, recognise
 from ..errors import UserError
 from . import overlays, plots
 from .label_tables import Instances, Pixels
+from .pairs import described
 
 _TABLES, _OF_ALL = ("metrics.csv", "objects.csv", "summary.json"), ("scores.png", "confusion.png")
 
@@ -105,7 +106,7 @@ def judge_labels(
         judged.add(pair.image.path.name, (pair.labels(number, target) for number in range(pair.frames)))
         if on_progress:
             on_progress((number + 1) / len(pairs), pair.image.path.name)
-    summary = judged.summary() | {"kind": kind, "unmatched": alone}
+    summary = judged.summary() | {"kind": kind, "unmatched": alone, "data": [described(pair.image) for pair in pairs]}
     rows = summary["per_image"]
     worst, others = _worth_seeing([tuple(row[score] for score in judged.ranked_by) for row in rows], figures)
     summary["worst"] = [rows[number]["image"] for number in worst]
@@ -169,9 +170,10 @@ def _pairs(prediction, truth, axes, dims):
     # Where only the truth says what its dimensions mean, it is believed.
     true = list_masks(truth)
     images = [_predicted(i.path, _axes_of(true, i)) if i.guessed and axes == "auto" else i for i in images]
-    masks, _ = open_masks(truth, images)
+    masks, without = open_masks(truth, images)
     pairs = [_Pair(image, mask, dims) for image, mask in zip(images, masks) if mask is not None]
-    return pairs, [image.path.name for image, mask in zip(images, masks) if mask is None]
+    alone = [image.path for image, mask in zip(images, masks) if mask is None]
+    return pairs, [path.name for path in (*alone, *without)]
 
 
 def _predicted(file, axes):

@@ -1,5 +1,7 @@
 """Images of two folders that are compared: matched by name, opened so that they fit, read."""
 
+from pathlib import Path
+
 import numpy as np
 
 from ..data.files import list_images, pair_by_name
@@ -22,7 +24,10 @@ def matched(prediction, truth):
         When nothing matches, or two files have one name.
     """
     predictions, truths = list_images(prediction), list_images(truth)
+    if len(predictions) == len(truths) == 1 and Path(prediction).is_file() and Path(truth).is_file():
+        return [(predictions[0], truths[0])], []
     pairs, alone = pair_by_name(predictions, truths)
+    pair_by_name([], predictions)  # refuses two files of one name
     if not pairs:
         raise UserError(
             f"No image of {prediction} has a partner of the same name in {truth} "
@@ -36,7 +41,9 @@ def partners(pairs, raw):
     """The raw image of each first of some pairs: file -> file; a UserError if one has none."""
     found, alone = pair_by_name([predicted for predicted, _ in pairs], list_images(raw))
     if alone:
-        raise UserError(f"{alone[0]} has no partner of the same name in {raw}. Give the folder of its raw images")
+        raise UserError(
+            f"{alone[0]} has no partner of the same name in {raw}. Add its raw image, or leave the raw images out"
+        )
     return dict(found)
 
 
@@ -44,12 +51,26 @@ def like(image, truth):
     """An image opened so that it fits its truth; a UserError if it differs in size."""
     if image.axes != truth.axes and image.guessed and len(image.shape) == len(truth.shape):
         image = open_image(image.path, truth.axes)
+    if (truth.planes, truth.plane_shape[:2]) == (image.planes, image.plane_shape[:2]) and truth.size != image.size:
+        raise UserError(
+            f"{image.path} is {image.describe()} but {truth.path} is {truth.describe()}. Save both with as many "
+            "channels (for one, in Fiji: Image > Type > 8-bit)"
+        )
     if (truth.planes, truth.plane_shape) != (image.planes, image.plane_shape):
         raise UserError(
             f"{image.path} is {image.describe()} but {truth.path} is {truth.describe()}. "
             "Images can only be compared at the same size: check that they belong together"
         )
     return image
+
+
+def described(image):
+    """What is known of an image file without its pixels, as a row."""
+    size = image.calibration.microns("X")
+    return {
+        "image": image.path.name, "axes": image.axes, "shape": list(image.shape), "type": str(image.dtype),
+        "pixel (µm)": f"{size[0]:.4g}" if size else "", "bytes": image.path.stat().st_size,
+    }  # fmt: skip
 
 
 def pixels(image):

@@ -15,7 +15,7 @@ from . import plots, restoration_plots
 from .filters_qc import compare_with_filters, spread_out
 from .image_scores import SCORES as ALL_SCORES
 from .image_scores import Comparison, image_scores, ssim_map
-from .pairs import for_json, like, matched, partners, pixels
+from .pairs import described, for_json, like, matched, partners, pixels
 from .statistics import in_words, interval, paired_test
 
 SCORES = ("ssim", "nrmse", "psnr")
@@ -50,9 +50,10 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
     Returns
     -------
     dict
-        What :func:`summarise` returns, and ``unmatched``: names without a partner; ``warnings``: sentences;
-        ``filters``: what :func:`~n2seg_utils.quality.filters_qc.compare_with_filters` returns, or None; ``figures``:
-        names of the files with figures, the worst image first.
+        What :func:`summarise` returns, and ``unmatched``: names without a partner; ``warnings``: sentences; ``data``:
+        what is known of each file; ``filters``: what
+        :func:`~n2seg_utils.quality.filters_qc.compare_with_filters` returns, or None; ``figures``: names of the files
+        with figures, the worst image first.
 
     Raises
     ------
@@ -70,16 +71,14 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
         row, planes = one.rows()
         per_image.append(row)
         by_plane += planes
-        if maps and out is not None:
-            one.write_maps(Path(out) / "maps")
         if sooner:
             sooner((number + 1) / len(judged), one.name)
     summary = summarise(per_image) | {"unmatched": unmatched, "warnings": _warnings(per_image)}
     shown = worth_seeing(per_image, figures) if out is not None else []
-    summary["figures"] = [f"{stem(judged[number].prediction.path)}.png" for number in shown]
-    summary["filters"] = None
+    summary["figures"] = [_picture(judged[number].prediction.path) for number in shown]
+    summary |= {"filters": None, "data": [described(one.prediction) for one in judged]}
     if raw and filters:
-        score = "si_psnr" if summary["warnings"] else "psnr"
+        score = "si_psnr" if _scaled(per_image) else "psnr"
         summary["filters"] = compare_with_filters(judged, score, later)
     if out is not None:
         write_table(Path(out) / "metrics.csv", per_image)
@@ -88,6 +87,8 @@ def judge(prediction, truth, raw=None, out=None, axes="auto", on_progress=None, 
         write_text(Path(out) / "summary.json", json.dumps(for_json(summary), indent=2, ensure_ascii=False))
         for number, name in zip(shown, summary["figures"]):
             plots.save(judged[number].figure(), Path(out) / name)
+        for one in judged if maps else ():
+            one.write_maps(Path(out) / "maps")
         if summary["filters"]:
             plots.save(restoration_plots.compared(summary["filters"]), Path(out) / "filters.png")
     return summary
@@ -108,11 +109,11 @@ def summarise(per_image):
     for name, score in ALL_SCORES.items():
         predicted, raw = ([row[column] for row in per_image] for column in (name, f"{name}_raw"))
         known, both = None not in predicted, None not in raw and None not in predicted
-        gains = np.subtract(predicted, raw) if both else None
+        gains = np.array([0.0 if p == r else p - r for p, r in zip(predicted, raw)]) if both else None
         summary[name] = {
             "prediction": float(np.mean(predicted)) if known else None,
             "raw": float(np.mean(raw)) if both else None,
-            "gain": float(np.mean(predicted) - np.mean(raw)) if both else None,
+            "gain": float(np.mean(gains)) if both else None,
             "interval": interval(predicted) if known else None,
             "gain_interval": interval(gains) if both else None,
             "better": int(np.sum(gains > 0 if score.more_is_better else gains < 0)) if both else None,
@@ -216,22 +217,40 @@ def worth_seeing(rows, count):
     return [int(ordered[i]) for i in spread_out(len(ordered), count)]
 
 
+def _picture(path):
+    """The file name of an image's figure, which is not that of the figure of all images."""
+    return f"{stem(path)}.png" if stem(path).lower() != "filters" else f"{stem(path)}_image.png"
+
+
 def _outputs(out, pairs, maps):
     """All files that judging these pairs may write."""
     names = [stem(predicted) for predicted, _ in pairs]
-    files = [out / name for name in ("metrics.csv", "planes.csv", "summary.json", "filters.png")] + [
-        out / f"{n}.png" for n in names
-    ]
+    drawn = [_picture(predicted) for predicted, _ in pairs]
+    files = [out / name for name in ("metrics.csv", "planes.csv", "summary.json", "filters.png", *drawn)]
     return files + [out / "maps" / f"{name}_{kind}.tif" for name in names for kind in _MAPS if maps]
+
+
+def _scaled(rows):
+    """The rows of images that have another grey scale than their truth."""
+    known = [row for row in rows if row["si_psnr"] is not None and np.isfinite(row["psnr"])]
+    return [row for row in known if row["si_psnr"] - row["psnr"] > _OTHER_SCALE]
 
 
 def _warnings(rows):
     """Sentences about scores that do not mean what they seem to."""
-    other = [row for row in rows if row["si_psnr"] is not None and row["si_psnr"] - row["psnr"] > _OTHER_SCALE]
+    found = []
+    same = [row["image"] for row in rows if row["rmse"] == 0]
+    if same:
+        found.append(
+            f"{counted(len(same), 'image')} (for example {same[0]}) equal their truth in every pixel: are these the "
+            "right folders?"
+        )
+    other = _scaled(rows)
     if not other:
-        return []
+        return found
     return [
+        *found,
         f"{counted(len(other), 'image')} (for example {other[0]['image']}) have another grey scale than their truth: "
         f"stretching them would raise the PSNR from {other[0]['psnr']:.1f} to {other[0]['si_psnr']:.1f} dB. Judge them "
-        "by the scale-invariant PSNR and by Pearson's correlation, or save them in the grey values of the truth."
+        "by the scale-invariant PSNR and by Pearson's correlation, or save them in the grey values of the truth.",
     ]

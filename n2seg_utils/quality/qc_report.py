@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from ..about import ADDRESS, VERSION
 from ..versions import versions
 from ..words import counted
 from .filters_qc import sentences
@@ -10,36 +11,63 @@ from .image_scores import SSIM_SETTINGS, SSIM_WINDOW
 from .report import write_report
 from .residual import FINE
 
-_METHODS = {
-    "restored": (
-        "Restored images were compared with clean images of the same fields by SSIM [1] (Gaussian window of "
-        f"{SSIM_SETTINGS['sigma']} pixels, cut off at {SSIM_WINDOW} x {SSIM_WINDOW} pixels), NRMSE (root of the mean "
-        "squared error over the range) and PSNR, the range being the largest minus the smallest value of each clean "
-        "image. Means are given with 95 % intervals by the percentile bootstrap [2] over images."
-    ),
-    "filters": (
-        " They were also compared with raw images after a Gaussian blur, a median filter, non-local means and total "
-        "variation, whose settings minimised Stein's estimate of the error [3] on the raw images."
-    ),
-    "labels": (
-        "Label images were compared with the truth. Objects were matched at an IoU of at least 0.5 (and up to 0.95), "
-        "none of them twice; AP is found / (found + missed + false)."
-    ),
-    "blind": (
-        "Restored images were judged by their residual, raw minus restored: its correlation between pixels, its "
-        "variance at each brightness, and the structure in it."
-    ),
-}
-_REFERENCES = (
-    "[1] Wang Z, Bovik A C, Sheikh H R, Simoncelli E P. Image quality assessment: from error visibility to structural "
-    "similarity. IEEE Transactions on Image Processing 13(4), 2004.",
-    "[2] Efron B. Bootstrap methods: another look at the jackknife. Annals of Statistics 7(1), 1979.",
-    "[3] Ramani S, Blu T, Unser M. Monte-Carlo SURE: a black-box optimization of regularization parameters for general "
+_SSIM = (
+    "Wang Z, Bovik A C, Sheikh H R, Simoncelli E P. Image quality assessment: from error visibility to structural "
+    "similarity. IEEE Transactions on Image Processing 13(4), 2004."
+)
+_BOOTSTRAP = "Efron B. Bootstrap methods: another look at the jackknife. Annals of Statistics 7(1), 1979."
+_WILCOXON = "Wilcoxon F. Individual comparisons by ranking methods. Biometrics Bulletin 1(6), 1945."
+_FILTERS = (
+    "Buades A, Coll B, Morel J-M. A non-local algorithm for image denoising. CVPR 2005.",
+    "Chambolle A. An algorithm for total variation minimization and applications. Journal of Mathematical Imaging and "
+    "Vision 20, 2004.",
+    "Ramani S, Blu T, Unser M. Monte-Carlo SURE: a black-box optimization of regularization parameters for general "
     "denoising algorithms. IEEE Transactions on Image Processing 17(9), 2008.",
 )
 
 
-def report_restored(out, summary, folders):
+def _restored_methods(summary):
+    """What was done with restored images: the paragraph, then its references."""
+    cited = [_SSIM]
+    found, filters = summary["psnr"], summary["filters"]
+    words = [
+        "Restored images were compared with clean images of the same fields by SSIM [1] (Gaussian window of "
+        f"{SSIM_SETTINGS['sigma']} pixels, cut off at {SSIM_WINDOW} x {SSIM_WINDOW} pixels), NRMSE (root of the mean "
+        "squared error over the range) and PSNR, the range being the largest minus the smallest value of each clean "
+        "image."
+    ]
+    if found["gain_interval"] or found["interval"]:
+        cited.append(_BOOTSTRAP)
+        what = "changes against raw images" if found["gain_interval"] else "means"
+        words.append(f"95 % intervals of {what} are those of the percentile bootstrap [{len(cited)}] over images.")
+    if found["p"] is not None:
+        cited.append(_WILCOXON)
+        words.append(f"Restored and raw images were compared by Wilcoxon's signed-rank test [{len(cited)}].")
+    if filters:
+        numbers = [len(cited) + 1 + k for k in range(len(_FILTERS))]
+        cited += _FILTERS
+        of = f" (on {filters['of']})" if filters["of"] else ""
+        words.append(
+            f"They were also compared{of} with raw images after a Gaussian blur, a median filter, non-local means "
+            f"[{numbers[0]}] and total variation [{numbers[1]}], whose settings minimised Stein's estimate of the "
+            f"error [{numbers[2]}] on each raw image."
+        )
+    return [" ".join([*words, _DONE]), *(f"[{n}] {reference}" for n, reference in enumerate(cited, 1))]
+
+
+_DONE = f"This was done with n2seg-utils {VERSION} ({ADDRESS})."
+_OBJECTS = (
+    "Label images were compared with the truth. Objects were matched at an IoU of at least 0.5 (and up to 0.95), none "
+    f"of them twice; AP is found / (found + missed + false). {_DONE}"
+)
+_PIXELS = f"Label images were compared with the truth, pixel by pixel, by the IoU and Dice of classes. {_DONE}"
+_BLIND = (
+    "Restored images were judged by their residual, raw minus restored: its correlation between pixels, its variance "
+    f"at each brightness, and the structure in it. {_DONE}"
+)
+
+
+def report_restored(out, summary, used):
     """Write the report of what :func:`~n2seg_utils.quality.qc.judge` found.
 
     Parameters
@@ -47,8 +75,8 @@ def report_restored(out, summary, folders):
     out : Path
         Its folder, with figures.
     summary : dict
-    folders : dict
-        What was compared: title -> path.
+    used : dict
+        What was compared, and how: name -> value.
 
     Returns
     -------
@@ -57,16 +85,14 @@ def report_restored(out, summary, folders):
     """
     filters, notes = summary["filters"], _alone(summary)
     captions = dict.fromkeys(summary["figures"], _ONE)
-    methods = [_METHODS["restored"], *_REFERENCES[:2]]
     if filters:
         notes += sentences(filters)
         where = counted(len(filters["images"]), "image")
         captions = {"filters.png": f"Raw, prediction and simple filters: a point an image ({where})."} | captions
-        methods = [_METHODS["restored"] + _METHODS["filters"], *_REFERENCES]
-    return _write(out, "Quality of restored images", captions, notes, summary, folders, methods)
+    return _write(out, "Quality of restored images", captions, notes, summary, used, _restored_methods(summary))
 
 
-def report_labels(out, summary, folders):
+def report_labels(out, summary, used):
     """Write the report of what :func:`~n2seg_utils.quality.label_qc.judge_labels` found; as :func:`report_restored`."""
     there = {name: words for name, words in _OF_ALL.items() if (Path(out) / name).exists()}
     captions = there | dict.fromkeys(summary["figures"], "Truth, prediction, and what is right and wrong.")
@@ -76,10 +102,11 @@ def report_labels(out, summary, folders):
             f"{counted(summary['splits'], 'object')} of the truth were split, and {summary['merges']:,} predicted ones "
             "hold several that were merged."
         )
-    return _write(out, "Quality of labels", captions, notes, summary, folders, [_METHODS["labels"]])
+    methods = [_OBJECTS if "ap50" in summary else _PIXELS]
+    return _write(out, "Quality of labels", captions, notes, summary, used, methods)
 
 
-def report_blind(out, summary, folders):
+def report_blind(out, summary, used):
     """Write the report of what :func:`~n2seg_utils.quality.blind_qc.judge_without_truth` found; as
     :func:`report_restored`."""
     findings = summary["findings"]
@@ -88,7 +115,7 @@ def report_blind(out, summary, folders):
     warnings = [_said(one) for one in findings if one["severity"] != FINE]
     caption = "Raw, prediction and what was removed; its variance, its correlation and its values."
     captions = dict.fromkeys(summary["figures"], caption)
-    return _write(out, "Quality without truth", captions, notes, None, folders, [_METHODS["blind"]], warnings)
+    return _write(out, "Quality without truth", captions, notes, summary, used, [_BLIND], warnings)
 
 
 _ONE = (
@@ -115,13 +142,12 @@ def _alone(summary):
     return [f"Not judged, for they have no partner: {', '.join(names[:5])}{more}."] if names else []
 
 
-def _write(out, title, captions, notes, scores, folders, methods, warnings=()):
+def _write(out, title, captions, notes, scores, used, methods, warnings=()):
     figures = [
         (f"{Path(name).stem}: {caption}" if name not in (*_OF_ALL, "filters.png") else caption, Path(out) / name)
         for name, caption in captions.items()
     ]
     happened = {"judged": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **versions()}
-    folders = {title: str(path) for title, path in folders.items() if path}
-    return write_report(
-        Path(out) / "report.html", title, figures, scores, folders, happened, notes, warnings, methods=methods
-    )
+    used = {name: value for name, value in used.items() if value not in (None, "")}
+    path = Path(out) / "report.html"
+    return write_report(path, title, figures, scores, used, happened, notes, warnings, scores["data"], methods)

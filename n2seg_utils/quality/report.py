@@ -72,7 +72,28 @@ def _said(value):
 
 
 def _scores(scores):
+    if "findings" in scores:
+        return _without_truth(scores)
     return _of_restored(scores) if "ssim" in scores else _of_labels(scores)
+
+
+def _without_truth(scores):
+    """A table of what was measured without the truth."""
+    rows = [[row["image"], row["channel"], row["severity"], *(_number(row[name]) for name in _BLIND)]
+            for row in scores["per_image"]]  # fmt: skip
+    words = (
+        "removed: standard deviation of what was removed over that of the raw image's finest noise; smoothing: how "
+        "much of the predicted structure was removed once more (0 is right); invented and lost: shares of pixels; "
+        "noise: standard deviation in grey values; correlation of neighbouring pixels of the residual along x and y."
+    )
+    heads = ("image", "channel", "verdict", *(_BLIND[name] for name in _BLIND))
+    return [Paragraph(words), Table(rows, heads, title="Each image")]
+
+
+_BLIND = {
+    "removed": "removed", "smoothing": "smoothing", "invented_share": "invented", "lost_share": "lost",
+    "noise_sigma": "noise", "correlation_x": "correlation x", "correlation_y": "correlation y",
+}  # fmt: skip
 
 
 def _of_restored(scores):
@@ -111,12 +132,13 @@ def _of_labels(scores):
     rows = [(_LABEL_SCORES[name], f"{scores[name]:.3f}", _number(pooled.get(name))) for name in names]
     head = ("score", "mean over images", "all objects together" if "ap50" in scores else "all pixels together")
     columns = [name for name in ("true_objects", "predicted_objects", *names) if name in scores["per_image"][0]]
+    objects = "Objects count as found when they overlap by an IoU of at least 0.5. " if "ap50" in scores else ""
     each = [[row["image"], *(_number(row[name]) for name in columns)] for row in scores["per_image"]]
     return [
         Table(rows, head),
         Paragraph(
-            f"Of {counted(len(scores['per_image']), 'image')}; 1 is perfect. Objects count as found when they overlap "
-            "by an IoU of at least 0.5. Where there is nothing to find and nothing was found, the score is 1."
+            f"Of {counted(len(scores['per_image']), 'image')}; 1 is perfect. {objects}Where there is nothing to find "
+            "and nothing was found, the score is 1."
         ),
         Table(each, ("image", *(name.replace("_", " ") for name in columns)), title="Each image"),
     ]

@@ -228,7 +228,9 @@ def _of_correlation(verdict):
     if low > _OPPOSITE:
         return Remark(FINE, "correlation", describe_correlation(correlation))
     words = f"Neighbouring pixels of the residual are opposite (correlation {low:.2f}): the prediction kept noise"
-    if other > low / 2:  # blur does so along both, a network that learned from shared noise where it is shared
+    sure = _SURE / np.sqrt(verdict.residual.size / 4)  # of the blocks, the flattest quarter is looked at
+    # Blur does so along both, a network that learned from shared noise where it is shared.
+    if other > low / 2 and other - low > sure:
         axis = "horizontal" if along == "x" else "vertical"
         words += f" that pixels share along {along}: train with algorithm structn2v, struct_axis {axis}."
         return Remark(PROBLEM, "correlation", words)

@@ -49,7 +49,11 @@ class Judging(Workflow):
         self.require("form", "section 2")
         self.folders = None
         wanted = self.form.settings()
+        if not wanted.prediction and (wanted.truth or wanted.raw):
+            raise UserError("Name the folder of the results that are to be judged, too")
         folders = self._sample(wanted.what) if not wanted.prediction else self._named(wanted)
+        if wanted.what == "labels" and not folders["truth"]:
+            raise UserError("Name the folder of the truth: labels are judged by label images or masks")
         other = folders["truth"] or folders["raw"]
         if not other:
             raise UserError("Name the folder of the truth, or of the raw images: there is nothing to compare with")
@@ -148,15 +152,16 @@ class Judging(Workflow):
     def _versions(self):
         self.require("folders", "section 2")
         order = ("raw", "prediction", "truth")
-        return {title: drive.bring(self.folders[title]) for title in order if self.folders[title]}
+        labels = self.form.settings().what == "labels"
+        named = [title for title in order if self.folders[title] and not (labels and title == "truth")]
+        return {title: drive.bring(self.folders[title]) for title in named}
 
     def _open(self, file):
         return open_image(file, self.form.settings().axes)
 
     def _show_first(self):
         """The middle plane of the first image, in all versions."""
-        versions = {title: {stem(f): f for f in list_images(path)} for title, path in self._versions().items()
-                    if title != "truth" or self.form.settings().what != "labels"}  # fmt: skip
+        versions = {title: {stem(f): f for f in list_images(path)} for title, path in self._versions().items()}
         name = next(iter(versions["prediction"]))
         planes = {}
         for title, files in versions.items():
