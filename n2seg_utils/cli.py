@@ -71,6 +71,9 @@ def _parser():
     joint.add_argument("--masks", help="folder of masks of some of them, ROI sets, or a Supervisely project")
     _training_arguments(joint)
 
+    resume = _add(commands, "resume", _resume, "go on with a training that was stopped")
+    resume.add_argument("run", help="its run folder")
+
     predict = _add(commands, "predict", _predict, "apply a trained model")
     predict.add_argument("--run", required=True, help="run folder of the model")
     predict.add_argument("--images", required=True)
@@ -167,13 +170,10 @@ def _train_denoise(options):
 
     settings = _settings(DenoiseSettings, options, ("images", "run"))
     _quiet()
-    from .cli_scores import print_scores
+    from .cli_scores import print_trained
     from .workflows import denoise
 
-    denoiser, scores, report = denoise(settings)
-    if scores:
-        print_scores(scores)
-    print(f"The model is in {denoiser.run.path}, the report is {report}")
+    print_trained(*denoise(settings))
 
 
 def _train_segment(options):
@@ -181,13 +181,10 @@ def _train_segment(options):
 
     settings = _settings(SegmentSettings, options, ("images", "masks", "run"))
     _quiet()
-    from .cli_scores import print_label_scores
+    from .cli_scores import print_trained
     from .workflows import segment
 
-    segmenter, scores, report = segment(settings)
-    print(f"On {counted(len(scores['per_image']), 'validation image')}:")
-    print_label_scores(scores)
-    print(f"The model is in {segmenter.run.path}, the report is {report}")
+    print_trained(*segment(settings))
 
 
 def _train_joint(options):
@@ -195,12 +192,18 @@ def _train_joint(options):
 
     settings = _settings(JointSettings, options, ("images", "masks", "run"))
     _quiet()
-    from .cli_scores import print_joint_scores
+    from .cli_scores import print_trained
     from .workflows import joint
 
-    model, scores, report = joint(settings)
-    print_joint_scores(*scores)
-    print(f"The model is in {model.run.path}, the report is {report}")
+    print_trained(*joint(settings))
+
+
+def _resume(options):
+    _quiet()
+    from .cli_scores import print_trained
+    from .workflows import resume
+
+    print_trained(*resume(options.run))
 
 
 def _settings(kind, options, needed):

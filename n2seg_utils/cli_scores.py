@@ -32,10 +32,16 @@ def print_findings(found):
         print(f"{finding['severity']}: {finding['sentence']} ({counted(len(finding['images']), 'image')})")
 
 
-def print_joint_scores(labels, denoised):
-    """Of a joint model."""
-    print(f"Labels of {counted(len(labels['per_image']), 'validation image')}:")
-    print_label_scores(labels)
+def print_trained(model, scores, report):
+    """Of a model that was trained, with where to find it."""
+    if model.workflow == "denoise":
+        labels, denoised = None, scores
+    else:
+        labels, denoised = scores if model.workflow == "joint" else (scores, None)
+    if labels:
+        print(f"Labels of {counted(len(labels['per_image']), 'validation image')}:")
+        print_label_scores(labels)
     if denoised:
         print(f"Denoising of {counted(len(denoised['per_image']), 'image')} with truth:")
         print_scores(denoised)
+    print(f"The model is in {model.run.path}, the report is {report}")

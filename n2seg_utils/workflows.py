@@ -21,15 +21,13 @@ def denoise(settings):
     scores : dict or None
     report : Path
     """
-    from .models.denoise_report import judge_denoiser, write_denoise_report
     from .models.denoise_training import train_denoiser
 
     found = check_images(drive.bring(settings.images), settings.truth, settings.axes)
     _warn(found)
     denoiser = train_denoiser(settings, TextWatcher())
     denoiser.run.note(warnings=found.warnings)
-    scores = judge_denoiser(denoiser)
-    return denoiser, scores, write_denoise_report(denoiser, scores)
+    return denoiser, *_judged(denoiser)
 
 
 def segment(settings):
@@ -41,13 +39,11 @@ def segment(settings):
     scores : dict
     report : Path
     """
-    from .models.segment_report import judge_segmenter, write_segment_report
     from .models.segment_training import train_segmenter
 
     images, masks = drive.bring(settings.images), bring_masks(settings.masks)
     segmenter = _trained(train_segmenter, settings, check_images(images, None, settings.axes, masks, settings.target))
-    scores = judge_segmenter(segmenter)
-    return segmenter, scores, write_segment_report(segmenter, scores)
+    return segmenter, *_judged(segmenter)
 
 
 def joint(settings):
@@ -60,14 +56,57 @@ def joint(settings):
         Of labels and of denoised images.
     report : Path
     """
-    from .models.joint_report import judge_joint, write_joint_report
     from .models.joint_training import train_joint
 
     images, masks = drive.bring(settings.images), bring_masks(settings.masks)
     found = check_images(images, settings.truth, settings.axes, masks, settings.target, joint=True)
     model = _trained(train_joint, settings, found)
-    scores = judge_joint(model)
-    return model, scores, write_joint_report(model, scores)
+    return model, *_judged(model)
+
+
+def resume(run):
+    """Go on with a training that was stopped, judge it, write the report.
+
+    Parameters
+    ----------
+    run : path
+        Run folder.
+
+    Returns
+    -------
+    model : TrainedModel
+    scores, report
+        As :func:`denoise`, :func:`segment` or :func:`joint` give them.
+
+    Raises
+    ------
+    UserError
+        When nothing is left to do, or the images are not those that the training began with.
+    """
+    from .models.past import Past
+    from .models.resume import resume as train_on
+
+    past = Past(run)
+    if past.over and (past.run / "report.html").exists():
+        raise UserError(f"The training in {run} is over, and its report is written: nothing is left to do")
+    if not past.over:
+        print(f"{run} {past.describe()}.", flush=True)
+    tuning = bar("Tuning")
+    model = train_on(past, TextWatcher(), tuning)
+    return model, *_judged(model)
+
+
+def _judged(model):
+    """The scores of a trained model of whatever kind, and its report."""
+    from .models import denoise_report, joint_report, segment_report
+
+    judge, write = {
+        "denoise": (denoise_report.judge_denoiser, denoise_report.write_denoise_report),
+        "segment": (segment_report.judge_segmenter, segment_report.write_segment_report),
+        "joint": (joint_report.judge_joint, joint_report.write_joint_report),
+    }[model.run.workflow]
+    scores = judge(model)
+    return scores, write(model, scores)
 
 
 def _trained(train, settings, found):

@@ -21,9 +21,11 @@ from n2seg_utils.learning.annotations import (
 from n2seg_utils.learning.losses import cross_entropy, dice_loss, distance_loss, overlaps
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.patches import PatchSampler
+from n2seg_utils.learning.plan import Plan, plan_for_minutes
 from n2seg_utils.learning.seeds import StepSeed
 from n2seg_utils.learning.segmentation import Score, SegmentationLoss, SegmentationTraining
-from n2seg_utils.learning.training import Plan, Refill, plan_for_minutes, train
+from n2seg_utils.learning.training import train
+from n2seg_utils.models.training_run import Refill
 
 WARPS = {
     "rotated": Variation(rotation=45),
@@ -652,11 +654,11 @@ def test_a_network_that_finds_only_background_is_called_collapsed_long_before_th
 def test_a_training_with_scores_whose_loss_is_not_a_number_diverges_and_keeps_what_was_good():
     model = Scripted([0.1, 0.2, 0.9])
 
-    def on_epoch(row, is_best):
-        if row["epoch"] == 2:
+    def spoil(training, epoch):
+        if epoch == 2:
             model.network.set_weights([w * np.nan for w in model.network.get_weights()])
 
-    outcome = train(model, Plan(10, 4, 0.01), on_epoch=on_epoch)
+    outcome = train(model, Plan(10, 4, 0.01), refills=[spoil])
     assert (outcome.stopped, len(outcome.history), outcome.best_epoch) == ("diverged", 2, 2)
     assert all(np.isfinite(w).all() for w in model.network.get_weights())
 
@@ -677,9 +679,8 @@ def test_each_epoch_brings_other_blocks_with_their_annotations():
             return [(image + 10 * epoch, known + 5 * epoch, classes)] * 2
 
     model, refill = training(), Refill(Stream())
-    refill.set_model(model)
     for epoch, least in ((0, 0), (1, 5), (2, 10)):
-        refill.on_epoch_begin(epoch)
+        refill(model, epoch)
         image, known = draw(model.patches)
         assert known.min() == least
         assert abs(image.mean() - 10 * epoch) < 2

@@ -513,7 +513,8 @@ def test_a_notebook_bar_is_redrawn_in_place_and_escapes_names(in_jupyter, shown)
 
 
 def run_watcher(watcher, stopped="finished", epochs=3):
-    from n2seg_utils.learning.training import Outcome, Plan
+    from n2seg_utils.learning.plan import Plan
+    from n2seg_utils.learning.training import Outcome
 
     plan, history = Plan(epochs, 2, 0.001, 0.5), []
     plane = np.random.default_rng(0).normal(size=(20, 20))

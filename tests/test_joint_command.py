@@ -16,7 +16,8 @@ from n2seg_utils.data.findings import NOTE
 from n2seg_utils.data.samples import annotate_few, write_sample
 from n2seg_utils.demo import run_demo
 from n2seg_utils.learning.joint import pseudo_labels
-from n2seg_utils.learning.training import Outcome, Plan, Watcher, train
+from n2seg_utils.learning.plan import Plan
+from n2seg_utils.learning.training import Outcome, Watcher, train
 from n2seg_utils.models.joint_training import JointWork, train_joint
 from n2seg_utils.models.segment_report import judged_on
 from n2seg_utils.settings import JointSettings

@@ -12,8 +12,9 @@ from n2seg_utils.data.samples import make_image
 from n2seg_utils.learning.annotations import UNKNOWN, border_classes_of
 from n2seg_utils.learning.joint import weight_at
 from n2seg_utils.learning.networks import unet
+from n2seg_utils.learning.plan import Plan
 from n2seg_utils.learning.segmentation import SegmentationLoss
-from n2seg_utils.learning.training import Plan, Watcher, train
+from n2seg_utils.learning.training import Watcher, train
 from n2seg_utils.models.joint import JointModel
 from n2seg_utils.models.joint_training import JointWork, train_joint
 from n2seg_utils.settings import JointSettings

@@ -251,14 +251,14 @@ def test_images_too_large_for_memory_are_learned_from_block_by_block(tmp_path, m
     monkeypatch.setattr(device, "free_memory", lambda: 3_000_000)
     monkeypatch.setattr(training_run, "_BLOCK", 64)
     filled = []
-    stream = training_run.Refill.on_epoch_begin
+    stream = training_run.Refill.__call__
     monkeypatch.setattr(
         training_run.Refill,
-        "on_epoch_begin",
-        lambda self, epoch, logs=None: (filled.append(epoch), stream(self, epoch)),
+        "__call__",
+        lambda self, training, epoch: (filled.append(epoch), stream(self, training, epoch)),
     )
     train_segmenter(settings(folder, tmp_path / "run"))
-    assert filled == [0, 1]
+    assert filled == [1]
 
 
 # Trainings that fail
@@ -276,11 +276,12 @@ def collapsing(times, monkeypatch):
     """Let the first trainings find nothing but background."""
     learn, calls = training_run.learn, []
 
-    def first_collapse(run, training, plan, *rest, **more):
-        calls.append(plan)
+    def first_collapse(run, make, settings, *rest, **more):
+        calls.append(settings)
         if len(calls) <= times:
-            return Outcome([{"epoch": 1, "loss": 1.0, "val_loss": 1.0, "val_score": 0.0}], 1, "collapsed")
-        return learn(run, training, plan, *rest, **more)
+            nothing = [{"epoch": 1, "loss": 1.0, "val_loss": 1.0, "val_score": 0.0}]
+            return settings, None, Outcome(nothing, 1, "collapsed")
+        return learn(run, make, settings, *rest, **more)
 
     monkeypatch.setattr(training_run, "learn", first_collapse)
     return calls
@@ -291,7 +292,7 @@ def test_a_training_that_finds_only_background_starts_again_more_gently_and_says
     calls = collapsing(1, monkeypatch)
     wanted = settings(folder, tmp_path / "run", batch_norm=False, learning_rate=0.003, seed=5)
     model = train_segmenter(wanted, watcher)
-    assert [plan.learning_rate for plan in calls] == [0.003, pytest.approx(0.001)]
+    assert [asked.learning_rate for asked in calls] == [0.003, pytest.approx(0.001)]
     assert "found nothing but background. It starts again from another seed (6)" in watcher.words[0]
     facts = model.run.facts()
     assert facts["restarts"] == watcher.words

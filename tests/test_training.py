@@ -9,7 +9,9 @@ from n2seg_utils.learning.blindspot import BlindSpots
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
-from n2seg_utils.learning.training import Plan, Refill, Watcher, plan_for_minutes, train
+from n2seg_utils.learning.plan import Plan, plan_for_minutes
+from n2seg_utils.learning.training import Watcher, train
+from n2seg_utils.models.training_run import Refill
 
 
 def noisy_images(count=3, side=64):
@@ -95,17 +97,51 @@ def test_an_interrupt_keeps_the_best_weights_and_is_no_error():
         np.testing.assert_array_equal(now, then)
 
 
-def test_a_loss_that_is_not_a_number_stops_the_training_and_keeps_what_was_good():
-    model = training()
+class Heard(Watcher):
+    def __init__(self):
+        self.words = []
 
-    def on_epoch(row, is_best):
-        if row["epoch"] == 2:
-            model.network.set_weights([w * np.nan for w in model.network.get_weights()])
+    def again(self, words):
+        self.words.append(words)
 
-    outcome = train(model, Plan(10, 5, 0.01), on_epoch=on_epoch)
-    assert outcome.stopped == "diverged"
-    assert len(outcome.history) == 2
+
+def spoiling(times, epoch=2):
+    """Makes weights no numbers at the beginning of an epoch, so many times."""
+    left = [times]
+
+    def spoil(training, number):
+        if number == epoch and left[0]:
+            left[0] -= 1
+            training.network.set_weights([w * np.nan for w in training.network.get_weights()])
+
+    return spoil
+
+
+def test_a_loss_that_is_not_a_number_is_taken_back_and_the_training_goes_on_at_half_the_rate():
+    heard, model = Heard(), training()
+    outcome = train(model, Plan(6, 5, 0.01), heard, refills=[spoiling(2)])
+    assert (outcome.stopped, [row["epoch"] for row in outcome.history]) == ("finished", [1, 2, 3, 4, 5, 6])
+    assert len(heard.words) == 2
+    assert "after epoch 2, with half the learning rate (0.005)" in heard.words[0]
     assert all(np.isfinite(w).all() for w in model.network.get_weights())
+    usual = train(training(), Plan(6, 5, 0.01))
+    assert outcome.history[1]["loss"] == usual.history[1]["loss"]
+    assert outcome.history[5]["learning_rate"] == pytest.approx(usual.history[5]["learning_rate"] / 4)
+
+
+def test_a_training_that_is_unstable_again_and_again_is_stopped_and_keeps_what_was_good():
+    heard, model = Heard(), training()
+    outcome = train(model, Plan(10, 5, 0.01), heard, refills=[spoiling(9)])
+    assert (outcome.stopped, len(outcome.history), len(heard.words)) == ("diverged", 2, 3)
+    assert all(np.isfinite(w).all() for w in model.network.get_weights())
+
+
+def test_a_training_whose_first_loss_is_no_number_begins_again_before_it_gives_up():
+    heard, model = Heard(), training()
+    model.network.set_weights([w * np.nan for w in model.network.get_weights()])
+    outcome = train(model, Plan(4, 5, 0.01), heard)
+    assert (outcome.stopped, outcome.history) == ("diverged", [])
+    assert "where it was at its beginning" in heard.words[0]
 
 
 def test_the_learning_rate_falls_to_almost_nothing_over_exactly_the_planned_steps():
@@ -170,7 +206,7 @@ def test_each_epoch_trains_on_other_blocks_when_not_all_images_fit_in_memory():
             return [np.full((64, 64, 1), epoch, "float32")] * 2
 
     model = training()
-    train(model, Plan(3, 2, 0.01), callbacks=[Refill(Stream())])
+    train(model, Plan(3, 2, 0.01), refills=[Refill(Stream())])
     assert asked == [1, 2]
     assert np.unique(model.patches.pixels.numpy()).tolist() == [2.0]
 
@@ -194,7 +230,7 @@ def test_images_that_can_no_longer_be_read_end_the_training_and_leave_the_best_w
             return noisy_images()[:-1]
 
     model = training()
-    outcome = train(model, Plan(6, 4, 0.01), callbacks=[Refill(Failing())])
+    outcome = train(model, Plan(6, 4, 0.01), refills=[Refill(Failing())])
     assert outcome.stopped == "failed"
     assert "a.tif" in str(outcome.error)
     assert len(outcome.history) == 3

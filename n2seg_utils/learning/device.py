@@ -28,3 +28,11 @@ def seed_weights(seed):
 def free_memory():
     """Bytes that pixels and activations may use."""
     return _GPU_BUDGET if has_gpu() else psutil.virtual_memory().available
+
+
+def is_out_of_memory(error):
+    """Whether an error says that the device has not enough memory, whichever backend it comes from."""
+    if isinstance(error, MemoryError):
+        return True
+    words = f"{type(error).__name__} {error}".lower()
+    return any(sign in words for sign in ("resource_exhausted", "resourceexhausted", "outofmemory", "out of memory"))

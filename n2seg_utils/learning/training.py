@@ -1,36 +1,21 @@
-"""The training loop: how long, how fast, watched, and stopped without loss."""
+"""The training loop: watched, and stopped at any moment without loss."""
 
 import math
 import time
 from dataclasses import dataclass, field
 
 import keras
-import numpy as np
 
 from ..errors import UserError
 from . import device
+from .plan import prepare, take_step, validate
+from .state import State, values_of
 
-VALIDATION_STEPS = 4
-EPOCHS_OF_A_TIMED_RUN = 30
-CALIBRATION_SECONDS = 3.0
+_OFTEN = 120.0  # seconds between two states that are kept within an epoch
+_HALVINGS = 3  # of the learning rate
 # A score below this, when so much of the training and so many steps are done, means that the network says background
 # everywhere; before, batch normalisation may not even know the images' mean.
 _NOTHING, _ENOUGH, _STEPS, _FEWEST = 0.01, 0.2, 100, 20
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How many steps a run takes, fixed before it starts."""
-
-    epochs: int
-    steps_per_epoch: int
-    learning_rate: float
-    step_seconds: float | None = None
-
-    @property
-    def steps(self):
-        """Steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
 
 
 @dataclass
@@ -67,8 +52,8 @@ class Outcome:
 class Watcher:
     """What a training run tells those who watch it; does nothing by itself."""
 
-    def begin(self, plan):
-        """Training starts, after the first step was compiled."""
+    def begin(self, plan, history):
+        """Training starts, or goes on after the epochs of `history`."""
 
     def step(self, step, plan, seconds):
         """Step number `step` is done, `seconds` after the start."""
@@ -77,50 +62,33 @@ class Watcher:
         """An epoch is done; `row` is its line of the history, ``preview()`` gives pictures: name -> array (Y, X)."""
 
     def again(self, words):
-        """Training starts once more, for the reason that `words` give."""
+        """Training starts once more, or goes on otherwise, for the reason that `words` give."""
 
     def end(self, outcome):
         """Training is over; the network has its best weights."""
 
 
-def plan_for_minutes(training, minutes, learning_rate):
-    """Find out how many steps fit into `minutes`, by timing a few and taking them back.
+class OutOfMemory(Exception):  # noqa: N818, it is no error yet: a smaller batch may do
+    """The device has not enough memory for a batch.
 
-    Compiling does not count. The weights are as before afterwards.
-
-    Parameters
+    Attributes
     ----------
-    training : keras.Model
-        Fed with step numbers, like :class:`~n2seg_utils.learning.noise2void.Noise2VoidTraining`.
-    minutes : float
-    learning_rate : float
-
-    Returns
-    -------
-    Plan
+    state : State
+        From which a training with smaller batches can go on.
     """
-    # Dropout counts its draws in variables that are no weights.
-    before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in training.network.variables]
-    training.compile(keras.optimizers.Adam(learning_rate), jit_compile=device.backend() == "jax")
-    _run(training, 1)
-    _validate(training)
-    validation = -time.perf_counter()
-    _validate(training)
-    validation += time.perf_counter()
-    watch, count = _Stopwatch(), 4
-    while sum(watch.seconds) < min(CALIBRATION_SECONDS, minutes * 6):
-        _run(training, count, watch)
-        count *= 2
-    for variable, value in before:
-        variable.assign(value)
-    pace = sum(watch.seconds) / len(watch.seconds)
-    available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
-    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
-    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
+
+    def __init__(self, state):
+        super().__init__("the device has not enough memory for a batch")
+        self.state = state
 
 
-def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(), trained=False, patience=None):
+def train(
+    training, plan, watcher=None, on_epoch=None, preview=dict, refills=(), trained=False, patience=None, begin=None,
+    keep=None,
+):  # fmt: skip
     """Train, keeping the weights of the best epoch: that with the lowest validation loss, or the highest score.
+
+    A loss that is not a number is taken back: training goes on from the last epoch that was good, at half the rate.
 
     Parameters
     ----------
@@ -135,163 +103,202 @@ def train(training, plan, watcher=None, on_epoch=None, preview=dict, callbacks=(
         ``on_epoch(row, is_best)`` after each epoch, before the watcher: the place to write files.
     preview : callable
         Handed to the watcher.
-    callbacks : sequence of keras.callbacks.Callback
+    refills : sequence of callable
+        ``refill(training, epoch)`` before each epoch but the first: other pixels, where not all fit in memory.
     trained : bool
         The network is worth something already: should no epoch be better than it is now, its weights are kept.
     patience : int, optional
         End when so many epochs in a row were no better.
+    begin : State, optional
+        Go on from there.
+    keep : callable, optional
+        ``keep(state)`` after each epoch, every two minutes, and when the training is stopped.
 
     Returns
     -------
     Outcome
         An interrupt (the notebook's stop button, Ctrl-C) ends training early and is not an error.
+
+    Raises
+    ------
+    OutOfMemory
+        When a batch does not fit on the device.
     """
-    warmup = min(20, plan.steps // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        plan.learning_rate / 10 if warmup else plan.learning_rate,
-        max(1, plan.steps - warmup),
-        alpha=0.01,
-        warmup_target=plan.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    training.compile(keras.optimizers.Adam(schedule), jit_compile=device.backend() == "jax")
-    training.steps = plan.steps
-    bookkeeper = _Bookkeeper(plan, watcher or Watcher(), on_epoch, preview, patience)
-    started = time.perf_counter()
-    if trained:
-        bookkeeper.keep(_cost(_validate(training)), training.network)
-    steps = ((np.array([step], "int32"),) for step in range(plan.steps))
-    try:
-        training.fit(
-            steps,
-            epochs=plan.epochs,
-            steps_per_epoch=plan.steps_per_epoch,
-            validation_data=(_validation_steps(training),),
-            validation_batch_size=1,
-            shuffle=False,
-            callbacks=[*callbacks, bookkeeper],
-            verbose=0,
-        )
-    except KeyboardInterrupt:
-        bookkeeper.outcome.stopped = "interrupted"
-    except UserError as error:  # images that are streamed can no longer be read
-        bookkeeper.outcome.stopped, bookkeeper.outcome.error = "failed", error
-    bookkeeper.outcome.seconds = time.perf_counter() - started
-    return bookkeeper.finish()
+    return _Loop(training, plan, watcher or Watcher(), on_epoch, preview, refills, patience, keep).run(trained, begin)
 
 
-class Refill(keras.callbacks.Callback):
-    """Gives each epoch other blocks of images that do not fit in memory.
-
-    Parameters
-    ----------
-    stream : object
-        ``blocks(epoch)`` returns the images of an epoch, always of the same sizes.
-    sampler : str
-        What the training calls the sampler that draws from them.
-    """
-
-    def __init__(self, stream, sampler="patches"):
-        super().__init__()
-        self.stream, self.sampler = stream, sampler
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch:
-            getattr(self.model, self.sampler).refill(self.stream.blocks(epoch))
+class _Diverged(Exception):  # noqa: N818
+    """A loss is not a number."""
 
 
-class _Bookkeeper(keras.callbacks.Callback):
-    """Keeps the history and the best weights, and tells the watcher."""
+class _Loop:
+    """One training: where it is, and what it has found so far."""
 
-    def __init__(self, plan, watcher, on_epoch, preview, patience):
-        super().__init__()
-        self.patience = patience or math.inf
-        self.plan, self.watcher, self.on_epoch_done, self.preview = plan, watcher, on_epoch, preview
-        self.outcome = Outcome()
-        self.least_cost, self.best_weights = math.inf, None
-        self.steps, self.started = 0, None
+    def __init__(self, training, plan, watcher, on_epoch, preview, refills, patience, keep):
+        self.training, self.plan, self.watcher, self.refills = training, plan, watcher, refills
+        self.on_epoch, self.preview, self.patience = on_epoch, preview, patience or math.inf
+        self.keep = keep or (lambda state: None)
+        self.outcome, self.history = Outcome(), []
+        self.best_epoch, self.least_cost, self.best = 0, math.inf, None
+        self.halvings, self.earlier, self.started = 0, 0.0, None
+        self.of_epoch = None  # means over the training steps of an epoch, while it is being validated
+        training.steps = plan.steps
 
-    def on_train_begin(self, logs=None):
-        self.watcher.begin(self.plan)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.steps += 1
-        if self.started is None:  # the first step holds the compilation
-            self.started = time.perf_counter()
-        self.watcher.step(self.steps, self.plan, time.perf_counter() - self.started)
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {
-            "epoch": epoch + 1,
-            "loss": float(logs["loss"]),
-            "val_loss": float(logs["val_loss"]),
-            **{name: float(logs[name]) for name in ("score", "val_score") if name in logs},
-            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
-            "seconds": round(time.perf_counter() - self.started, 3),
-        }
-        if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
-            self.outcome.stopped = "diverged"
-            self.model.stop_training = True
-            return
-        self.outcome.history.append(row)
-        cost = _cost(logs, "val_")
-        is_best = cost < self.least_cost + getattr(self.model, "tolerance", 0)
-        if is_best:
-            self.keep(cost, self.model.network)
-            self.outcome.best_epoch = row["epoch"]
-        if self.on_epoch_done:
-            self.on_epoch_done(row, is_best)
-        self.watcher.epoch(row, self.plan, self.preview)
-        self._end_early(row["epoch"])
-
-    def _end_early(self, epoch):
-        scored, last = "val_score" in self.outcome.history[-1], epoch == self.plan.epochs
-        begun = epoch >= _ENOUGH * self.plan.epochs and self.steps >= _STEPS
-        if scored and (begun or (last and self.steps >= _FEWEST)) and 1 - self.least_cost < _NOTHING:
-            self.outcome.stopped = "collapsed"
-        elif epoch - self.outcome.best_epoch >= self.patience and not last:
-            self.outcome.stopped = "settled"
-        if self.outcome.stopped != "finished":  # others may have asked for the end too
-            self.model.stop_training = True
-
-    def keep(self, cost, network):
-        """Remember the weights as the best so far."""
-        self.least_cost, self.best_weights = min(cost, self.least_cost), network.get_weights()
-
-    def finish(self):
-        if self.best_weights is not None:
-            self.model.network.set_weights(self.best_weights)
+    def run(self, trained, begin):
+        """See :func:`train`."""
+        began = time.perf_counter()
+        self._prepare()
+        try:
+            if begin:
+                self._go_on(begin)
+            elif trained:
+                self._best(_cost(validate(self.training)))
+            self.good = self._state()
+            self.watcher.begin(self.plan, self.history)
+            while self.outcome.stopped == "finished" and len(self.history) < self.plan.epochs:
+                self._epoch_or_roll_back()
+        except KeyboardInterrupt:
+            self._end("interrupted")
+        except UserError as error:  # images that are streamed can no longer be read
+            self._end("failed", error)
+        except Exception as error:
+            if device.is_out_of_memory(error):
+                raise OutOfMemory(self.good) from error
+            raise
+        self.outcome.history, self.outcome.best_epoch = self.history, self.best_epoch
+        self.outcome.seconds = self.earlier + time.perf_counter() - began
+        if self.best is not None:
+            self.training.network.set_weights(self.best)
         self.watcher.end(self.outcome)
         return self.outcome
 
+    def _epoch_or_roll_back(self):
+        try:
+            self._epoch()
+        except _Diverged:
+            if self.halvings == _HALVINGS:
+                self.outcome.stopped = "diverged"
+                return
+            state, self.good.halvings = self.good, self.halvings + 1
+            self._go_on(state)
+            rate = self.plan.learning_rate / 2**self.halvings
+            where = f"after epoch {len(self.history)}" if self.history else "at its beginning"
+            self.watcher.again(
+                f"The training became unstable. It goes on from where it was {where}, with half the learning rate "
+                f"({rate:.2g})."
+            )
 
-class _Stopwatch(keras.callbacks.Callback):
-    """Times each step but the first of a ``fit``, which carries what starting costs."""
+    def _epoch(self):
+        """Train to the end of an epoch, and validate."""
+        training, number = self.training, len(self.history)
+        if number:
+            for refill in self.refills:
+                refill(training, number)
+        first, last = (n * self.plan.steps_per_epoch for n in (number, number + 1))
+        if self.step == first:
+            training.reset_metrics()
+        while self.step < last:
+            self._check(take_step(training, self.step))
+            self.started = self.started or time.perf_counter()  # the first step holds the compilation
+            self.watcher.step(self.step, self.plan, self._seconds())
+            if time.perf_counter() - self.kept > _OFTEN:
+                self._keep(self._state())
+        logs = {name: float(value) for name, value in training.get_metrics_result().items()}
+        self.of_epoch = values_of(training.metrics_variables)
+        validated = validate(training)
+        self._check(validated)
+        self._complete(logs | {f"val_{name}": float(value) for name, value in validated.items()})
 
-    def __init__(self):
-        super().__init__()
-        self.seconds, self.last = [], None
+    def _complete(self, logs):
+        """Note what an epoch brought, and keep what must not be lost."""
+        row = {
+            "epoch": len(self.history) + 1,
+            "loss": logs["loss"],
+            "val_loss": logs["val_loss"],
+            **{name: logs[name] for name in ("score", "val_score") if name in logs},
+            "learning_rate": float(keras.ops.convert_to_numpy(self.training.optimizer.learning_rate)),
+            "seconds": round(self._seconds(), 3),
+        }
+        cost = _cost(logs, "val_")
+        is_best = cost < self.least_cost + getattr(self.training, "tolerance", 0)
+        if is_best:
+            self._best(cost, row["epoch"])
+        self.history, self.of_epoch = [*self.history, row], None
+        self.good = self._state()
+        self._keep(self.good)
+        if self.on_epoch:
+            self.on_epoch(row, is_best)
+        self.watcher.epoch(row, self.plan, self.preview)
+        self._end_early(row)
 
-    def on_train_begin(self, logs=None):
-        self.last = None
+    def _end_early(self, row):
+        epoch, last = row["epoch"], row["epoch"] == self.plan.epochs
+        begun = epoch >= _ENOUGH * self.plan.epochs and self.step >= _STEPS
+        if "val_score" in row and (begun or (last and self.step >= _FEWEST)) and 1 - self.least_cost < _NOTHING:
+            self.outcome.stopped = "collapsed"
+        elif epoch - self.best_epoch >= self.patience and not last:
+            self.outcome.stopped = "settled"
 
-    def on_train_batch_end(self, batch, logs=None):
-        now = time.perf_counter()
-        if self.last is not None:
-            self.seconds.append(now - self.last)
-        self.last = now
+    def _end(self, stopped, error=None):
+        """End before the end, keeping where the training is."""
+        self.outcome.stopped, self.outcome.error = stopped, error
+        state = self._state()
+        self._keep(state if _finite(state) else self.good)
+
+    def _best(self, cost, epoch=0):
+        self.least_cost, self.best_epoch = min(cost, self.least_cost), epoch
+        self.best = self.training.network.get_weights()
+
+    def _prepare(self):
+        """Compile for the learning rate of now."""
+        rate, warmup = self.plan.learning_rate / 2**self.halvings, min(20, self.plan.steps // 10)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            rate / 10 if warmup else rate,
+            max(1, self.plan.steps - warmup),
+            alpha=0.01,
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+        prepare(self.training, schedule)
+        self.kept = time.perf_counter()
+
+    def _go_on(self, state):
+        """Be where another state was."""
+        if state.halvings != self.halvings:
+            self.halvings = state.halvings
+            self._prepare()
+        state.into(self.training)
+        self.history, self.best_epoch, self.least_cost = list(state.history), state.best_epoch, state.least_cost
+        self.best, self.of_epoch = state.best, None
+        self.earlier, self.started = state.seconds, None
+
+    def _state(self):
+        training = self.training
+        return State(
+            self.step, self.history, self.best_epoch, self.least_cost, self.halvings, self._seconds(),
+            values_of(training.network.variables), values_of(training.optimizer.variables),
+            self.of_epoch or values_of(training.metrics_variables), self.best,
+        )  # fmt: skip
+
+    @property
+    def step(self):
+        """Steps done, as the optimiser counts them: an interrupt may come between a step and whatever follows it."""
+        return int(keras.ops.convert_to_numpy(self.training.optimizer.iterations))
+
+    def _seconds(self):
+        return self.earlier + (time.perf_counter() - self.started if self.started else 0.0)
+
+    def _keep(self, state):
+        self.keep(state)
+        self.kept = time.perf_counter()
+
+    def _check(self, logs):
+        if not math.isfinite(logs["loss"]):
+            raise _Diverged
 
 
-def _run(training, steps, *callbacks):
-    training.fit(np.arange(steps, dtype="int32"), batch_size=1, shuffle=False, verbose=0, callbacks=list(callbacks))
-
-
-def _validate(training):
-    return training.evaluate(_validation_steps(training), batch_size=1, verbose=0, return_dict=True)
-
-
-def _validation_steps(training):
-    return np.arange(getattr(training, "validation_steps", VALIDATION_STEPS), dtype="int32")
+def _finite(state):
+    return all(math.isfinite(float(values.sum())) for values in state.network if values.dtype.kind == "f")
 
 
 def _cost(logs, prefix=""):

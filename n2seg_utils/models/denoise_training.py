@@ -39,34 +39,83 @@ def train_denoiser(settings, watcher=None):
     UserError
         When images, settings or the run folder need a change; before anything is trained.
     """
-    run = RunFolder(settings.check().run)
-    run.require_free()
-    images = open_images(drive.bring(settings.images), settings.axes)
-    _require_truth(images, settings.truth)
-    start = _start(settings, images)
-    if start:
-        settings = n2v_format.describe(settings, start.architecture)
-    settings = settle(settings, images, device.has_gpu(), start and start.architecture.pool_z)
-    architecture = start.architecture if start else design(settings, images[0].size["C"], pool_z(images))
-    normalisation = _normalisation(settings, images, start)
-    settings = settings.replace(normalisation=normalisation.kind)
-    parts = split(images, settings.validation_fraction, settings.seed, settings.patch_size)
-    device.seed_weights(settings.seed)
-    network = start.network if start else unet(architecture)
-    hide = blind_spots(settings, images)
-    samplers, callbacks = _samplers(settings, images, parts, normalisation, hide)
-    training = Noise2VoidTraining(network, *samplers, hide, settings.seed, settings.loss)
-    about = {"normalisation": asdict(normalisation), "network": asdict(architecture)}
-    training_run.begin(run, "denoise", settings, images, parts, about)
-    settings, plan = training_run.plan(training, settings, run)
-    n2v_format.save_config(run / n2v_format.CONFIG, settings, normalisation, architecture)
-    denoiser = Denoiser(network, architecture, settings, normalisation, run)
-    example = training_run.example(images, parts)
-    outcome = training_run.learn(
-        run, training, plan, watcher, lambda: _preview(denoiser, *example), callbacks, trained=bool(start)
-    )
-    training_run.finish(run, network, outcome)
-    return denoiser
+    return DenoiseWork(settings).train(watcher)
+
+
+class DenoiseWork:
+    """A Noise2Void training, from its settings to its model; nothing is written before :meth:`train`.
+
+    Parameters
+    ----------
+    settings : DenoiseSettings
+    past : Past, optional
+        An unfinished training, whose settings these are, to go on with.
+    """
+
+    workflow = "denoise"
+
+    def __init__(self, settings, past=None):
+        run = RunFolder(settings.check().run)
+        self.past = past
+        if not past:
+            run.require_free()
+        self.images = images = open_images(drive.bring(settings.images), settings.axes)
+        if past:
+            past.require_same(images)
+            self.start = None if past.state else _start(settings, images)
+            architecture, normalisation, self.parts = past.architecture, past.normalisation, past.parts(images)
+        else:
+            _require_truth(images, settings.truth)
+            self.start = start = _start(settings, images)
+            if start:
+                settings = n2v_format.describe(settings, start.architecture)
+            settings = settle(settings, images, device.has_gpu(), start and start.architecture.pool_z)
+            architecture = start.architecture if start else design(settings, images[0].size["C"], pool_z(images))
+            normalisation = _normalisation(settings, images, start)
+            settings = settings.replace(normalisation=normalisation.kind)
+            self.parts = split(images, settings.validation_fraction, settings.seed, settings.patch_size)
+        device.seed_weights(settings.seed)
+        network = self.start.network if self.start else unet(architecture)
+        self.model = Denoiser(network, architecture, settings, normalisation, run)
+        self.hide = blind_spots(settings, images)
+        self.pools, self.refills = self._read(settings)
+
+    def train(self, watcher=None, on_tuning=None):
+        """Train, or go on with that; returns the Denoiser. Nothing is tuned."""
+        model, run = self.model, self.model.run
+        if not self.past:
+            facts = {"normalisation": asdict(model.normalisation), "network": asdict(model.architecture)}
+            training_run.begin(run, self.workflow, model.settings, self.images, self.parts, facts)
+        example = training_run.example(self.images, self.parts)
+        model.settings, _, outcome = training_run.learn(
+            run, self.training, model.settings, watcher, lambda: _preview(model, *example), refills=self.refills,
+            trained=bool(self.start),
+        )  # fmt: skip
+        n2v_format.save_config(run / n2v_format.CONFIG, model.settings, model.normalisation, model.architecture)
+        training_run.finish(run, model.network, outcome)
+        training_run.forget_if_over(run, outcome)
+        return model
+
+    def training(self, settings):
+        """The training as Keras knows it."""
+        samplers = [self._sampler(number, use, settings) for number, use in enumerate(training_run.SHARES)]
+        return Noise2VoidTraining(self.model.network, *samplers, self.hide, settings.seed, settings.loss)
+
+    def _read(self, settings):
+        """What patches are drawn from, for "train" and "validate", and what brings in more if not all fits."""
+        pools, refills = {}, []
+        for use in training_run.SHARES:
+            pools[use], refill = training_run.pool(
+                self.images, self.parts, use, patch_shape(settings), self.model.normalisation, settings.seed
+            )
+            refills += refill
+        return pools, refills
+
+    def _sampler(self, stream, use, settings):
+        augment = settings.augment and use == "train"
+        flip, turn = augment and self.hide.may_flip, augment and self.hide.may_turn
+        shape = patch_shape(settings)
+        return PatchSampler(self.pools[use], shape, settings.batch_size, settings.seed, flip, turn, stream=stream)
 
 
 def _require_truth(images, truth):
@@ -101,19 +150,6 @@ def _normalisation(settings, images, start):
     """The scaling that the model to start from knows, unless the new images are of quite another brightness."""
     fitted = scaling.fit(images, settings.normalisation if not start else start.normalisation.kind)
     return start.normalisation if start and scaling.alike(start.normalisation, fitted) else fitted
-
-
-def _samplers(settings, images, parts, normalisation, hide):
-    """Patch sources of training and validation; callbacks that bring in new pixels when not all fit in memory."""
-    shape = patch_shape(settings)
-    samplers, callbacks = [], []
-    for number, use in enumerate(training_run.SHARES):
-        frames, refill = training_run.pool(images, parts, use, shape, normalisation, settings.seed)
-        callbacks += refill
-        augment = settings.augment and use == "train"
-        flip, turn = augment and hide.may_flip, augment and hide.may_turn
-        samplers.append(PatchSampler(frames, shape, settings.batch_size, settings.seed, flip, turn, stream=number))
-    return samplers, callbacks
 
 
 _BRIEF = 4

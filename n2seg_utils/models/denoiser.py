@@ -19,6 +19,8 @@ class Denoiser(TrainedModel):
     Its `settings` are DenoiseSettings, its `normalisation` is a Normalisation.
     """
 
+    workflow = "denoise"
+
     @classmethod
     def load(cls, run):
         """Open a run folder, or a folder that n2v wrote (``config.json`` and weights).

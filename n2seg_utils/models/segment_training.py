@@ -17,6 +17,7 @@ from ..settings.segment import parse_weights
 from . import segment_suggestions, training_run, transfer
 from .annotated_data import Annotator, annotated_images, variation
 from .annotated_split import require_classes, split_annotated
+from .checkpoints import Checkpoints
 from .objects import Rule
 from .run_folder import RunFolder
 from .segmenter import Segmenter, design
@@ -57,6 +58,12 @@ class SegmentWork:
 
     Made in the order in which things depend on each other; nothing is written before :meth:`train`. What another kind
     of training on annotated images does otherwise, it overrides.
+
+    Parameters
+    ----------
+    settings : SegmentSettings
+    past : Past, optional
+        An unfinished training, whose settings these are, to go on with.
     """
 
     workflow, kind_of_model = "segment", Segmenter
@@ -66,54 +73,58 @@ class SegmentWork:
     settle = staticmethod(segment_suggestions.settle)
     design = staticmethod(design)
 
-    def __init__(self, settings):
+    def __init__(self, settings, past=None):
         run = RunFolder(settings.check().run)
-        run.require_free()
         self.images, masks = self.open(settings)
-        target = recognise([mask for mask in masks if mask is not None], settings.target)
+        self.past, self.start = past, None
+        if past:
+            past.require_same(self.images)
+            target, architecture, normalisation = past.target, past.architecture, past.normalisation
+            self.start = None if past.state else transfer.open_start(settings)
+        else:
+            run.require_free()
+            target = recognise([mask for mask in masks if mask is not None], settings.target)
+            settings, architecture = self._designed(settings, target)
+            normalisation = scaling.fit_percentiles(self.images, settings.normalisation)
+        self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
+        self.parts = past.parts(self.images) if past else self.split(settings)
+        self.model = self.kind_of_model(None, architecture, settings, normalisation, run, target)
+        # A training that was begun anew has another seed, but reads the same pixels.
+        self.pools, self.refills = self.read(settings.replace(seed=past.facts["seed"]) if past else settings)
+        self.class_weights = past.facts["class_weights"] if past else self.weigh(settings)
+
+    def _designed(self, settings, target):
+        """The settings with every open value chosen, and the network that they ask for."""
         require_classes(target, settings)
         self.start = start = transfer.open_start(settings)
         if start:
             settings = start.describe(settings)
         settings = self.settle(settings, self.images, target, device.has_gpu(), start and start.architecture.pool_z)
         plain = self.design(settings, self.images[0].size["C"], target, pool_z(self.images))
-        architecture = start.design(plain) if start else plain
-        normalisation = scaling.fit_percentiles(self.images, settings.normalisation)
-        self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
-        self.parts = self.split(settings)
-        self.model = self.kind_of_model(None, architecture, settings, normalisation, run, target)
-        self.pools, self.refills = self.read(settings)
-        self.class_weights = self.weigh(settings)
+        return settings, start.design(plain) if start else plain
 
-    def train(self, watcher, on_tuning):
-        """Train, and tune the rule; returns the model."""
-        model, run, start, plan = self.model, self.model.run, self.start, None
-        facts = {"normalisation": model.normalisation, "network": model.architecture, "target": model.target}
-        facts = {name: asdict(value) for name, value in (facts | {"rule": Rule()}).items()}
-        training_run.begin(
-            run, self.workflow, model.settings, self.images, self.parts,
-            facts | {"class_weights": self.class_weights, "annotated": self._annotated()},
-        )  # fmt: skip
+    def train(self, watcher=None, on_tuning=None):
+        """Train, or go on with that, and tune the rule; returns the model."""
+        model, run, plan = self.model, self.model.run, None
+        if not self.past:
+            self._begin()
         example = training_run.example(self.images, self.shown())
-        for attempt in range(1, 1 + _ATTEMPTS):
+        for attempt in range(1 + len(run.facts().get("restarts", [])), 1 + _ATTEMPTS):
             device.seed_weights(model.settings.seed)
             model.network = unet(model.architecture)
-            started = start.put_into(model.network, model.settings.freeze, self.workflow) if start else {}
-            run.note(**({"start": started} if start else {}))
-            training = self.training(model.network, model.settings)
-            if plan is None:
-                model.settings, plan = training_run.plan(training, model.settings, run)
-            plan = replace(plan, learning_rate=model.settings.learning_rate)
-            outcome = training_run.learn(
-                run, training, plan, watcher, lambda: self.preview(*example), self.refills,
-                trained=bool(start and start.workflow == self.workflow and not started["new"]),
-                patience=model.settings.patience,
+            worth = self._put_in(model.network)
+            if plan:
+                plan = replace(plan, learning_rate=model.settings.learning_rate)
+            model.settings, plan, outcome = training_run.learn(
+                run, lambda settings: self.training(model.network, settings), model.settings, watcher,
+                lambda: self.preview(*example), plan, self.refills, trained=worth, patience=model.settings.patience,
             )  # fmt: skip
             if outcome.stopped not in ("collapsed", "diverged") or outcome.best_score > 0.01 or attempt == _ATTEMPTS:
                 break
             self.begin_gently(watcher, outcome.stopped)
         if outcome.stopped == "collapsed":
             run.finish("collapsed")
+            Checkpoints(run).remove()
             raise UserError(
                 f"The training found nothing but background, {_ATTEMPTS} times from another beginning. Do the masks in "
                 f"{model.settings.masks} lie on what they mark? Are enough pixels drawn? Look at them over the images"
@@ -121,7 +132,28 @@ class SegmentWork:
         training_run.finish(run, model.network, outcome)
         with contextlib.suppress(KeyboardInterrupt):  # whoever stops the tuning keeps the model, with the usual numbers
             tune_segmenter(model, self.images, self.parts, self.annotate, on_tuning)
+        training_run.forget_if_over(run, outcome)
         return model
+
+    def _begin(self):
+        """Write down what is known before the training."""
+        model = self.model
+        facts = {"normalisation": model.normalisation, "network": model.architecture, "target": model.target}
+        facts = {name: asdict(value) for name, value in (facts | {"rule": Rule()}).items()}
+        training_run.begin(
+            model.run, self.workflow, model.settings, self.images, self.parts,
+            facts | {"class_weights": self.class_weights, "annotated": self._annotated()},
+        )  # fmt: skip
+
+    def _put_in(self, network):
+        """Load the weights to start from, if any; whether they make the network worth something already."""
+        start, run = self.start, self.model.run
+        if start:
+            started = start.put_into(network, self.model.settings.freeze, self.workflow)
+            run.note(start=started)
+            return start.workflow == self.workflow and not started["new"]
+        transfer.freeze(network, run.facts().get("start", {}).get("frozen", []))
+        return False
 
     def _annotated(self):
         """Use -> names of the annotated images."""
@@ -216,6 +248,7 @@ class SegmentWork:
         )
         if watcher:
             watcher.again(words)
+        Checkpoints(run).remove()
         run.note(network=asdict(model.architecture), restarts=[*run.facts().get("restarts", []), words])
         run.write_settings(settings)
 

@@ -7,8 +7,11 @@ import numpy as np
 from ..data import pixels
 from ..errors import UserError
 from ..learning import device
-from ..learning.training import Plan, Refill, plan_for_minutes, train
+from ..learning.plan import Plan, plan_for_minutes
+from ..learning.training import OutOfMemory, Watcher, train
 from . import weights
+from .checkpoints import Checkpoints
+from .fingerprint import fingerprint
 
 _MEMORY_SHARE = 0.1  # of the free memory, for training pixels; on their way to the device there are four copies
 SHARES = {"train": 0.8, "validate": 0.2}  # of that
@@ -67,56 +70,104 @@ def begin(run, workflow, settings, images, parts, facts):
             "minutes": settings.minutes,
             "device": "GPU" if device.has_gpu() else "CPU",
             "backend": device.backend(),
-            "images": [_fingerprint(image) for image in images],
+            "images": [fingerprint(image) for image in images],
         },
     )
     run.write_table("split.csv", [_split_row(images, part) for part in parts])
 
 
-def plan(training, settings, run):
-    """How many steps to take, from the settings or from how fast they are; and the settings that say so.
+def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
+    """Plan and train, with history, best weights and checkpoints in the run folder as they come.
 
-    Returns
-    -------
-    settings : TrainingSettings
-        With these, the same steps are taken again. They are written into the run folder.
-    plan : Plan
-    """
-    found = _plan(training, settings, run)
-    settings = settings.replace(minutes=0, epochs=found.epochs, steps_per_epoch=found.steps_per_epoch)
-    run.write_settings(settings)
-    run.note(steps=found.steps, step_seconds=found.step_seconds)
-    return settings, found
-
-
-def learn(run, training, plan, watcher, preview, callbacks=(), **more):
-    """Train, with history and best weights in the run folder as they come.
+    Goes on from the last checkpoint that there is. A batch that does not fit on the device is halved.
 
     Parameters
     ----------
     run : RunFolder
-    training : keras.Model
-    plan : Plan
+    make : callable
+        ``make(settings)`` is the training, a keras.Model.
+    settings : TrainingSettings
+        Say how long to train, unless there is a plan already.
     watcher : Watcher or None
     preview : callable
-    callbacks : sequence of keras.callbacks.Callback
+    plan : Plan, optional
+    refills : sequence of Refill
     **more
         For :func:`~n2seg_utils.learning.training.train`.
 
     Returns
     -------
-    Outcome
+    settings : TrainingSettings
+        With these, the same steps are taken again. They are in the run folder.
+    plan : Plan
+    outcome : Outcome
     """
-    rows, network = [], training.network
+    checkpoints, watcher = Checkpoints(run), watcher or Watcher()
+    state = checkpoints.latest()
+    while True:
+        training = make(settings)
+        try:
+            if plan is None:
+                plan = _plan(training, settings, run)
+                settings = settings.replace(minutes=0, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
+                run.write_settings(settings)
+                run.note(steps=plan.steps, step_seconds=plan.step_seconds)
+            keep = _Keeper(run, training.network, checkpoints, watcher, state)
+            found = train(training, plan, watcher, keep.epoch, preview, refills, begin=state, keep=keep.state, **more)
+            return settings, plan, found
+        except OutOfMemory as error:
+            state = error.state
+            settings = _smaller_batch(settings, run, watcher)
 
-    def keep(row, is_best):
-        rows.append(row)
-        with contextlib.suppress(UserError):  # Drive fails now and then; everything is written again at the end
-            run.write_table("history.csv", rows)
+
+class Refill:
+    """Gives each epoch other blocks of images that do not fit in memory.
+
+    Parameters
+    ----------
+    stream : object
+        ``blocks(epoch)`` returns the images of an epoch, always of the same sizes.
+    sampler : str
+        What the training calls the sampler that draws from them.
+    """
+
+    def __init__(self, stream, sampler="patches"):
+        self.stream, self.sampler = stream, sampler
+
+    def __call__(self, training, epoch):
+        """Exchange the blocks of a training for those of an epoch."""
+        getattr(training, self.sampler).refill(self.stream.blocks(epoch))
+
+
+class _Keeper:
+    """Writes what must not be lost, and goes on when it cannot: everything is written again at the end."""
+
+    def __init__(self, run, network, checkpoints, watcher, state):
+        self.run, self.network, self.checkpoints, self.watcher = run, network, checkpoints, watcher
+        self.rows, self.told = list(state.history) if state else [], False
+
+    def epoch(self, row, is_best):
+        """Write history and best weights."""
+        self.rows = [*self.rows[: row["epoch"] - 1], row]
+        with contextlib.suppress(UserError):
+            self.run.write_table("history.csv", self.rows)
             if is_best:
-                weights.save(network, run / weights.BEST)
+                weights.save(self.network, self.run / weights.BEST)
 
-    return train(training, plan, watcher, keep, preview, callbacks, **more)
+    def state(self, state):
+        """Write a checkpoint, in the run folder or, when that cannot be written to, elsewhere."""
+        try:
+            folder = self.checkpoints.save(state)
+        except UserError as error:
+            self._tell(f"{error}. The training goes on, but could not be continued if it were stopped now.")
+        else:
+            if folder != self.checkpoints.folder:
+                self._tell(f"{self.run.path} cannot be written to now. Until it can, the training is kept in {folder}.")
+
+    def _tell(self, words):
+        if not self.told:
+            self.watcher.again(words)
+        self.told = True
 
 
 def finish(run, network, outcome):
@@ -137,6 +188,12 @@ def finish(run, network, outcome):
         best_epoch=outcome.best_epoch,
         training_seconds=round(outcome.seconds, 1),
     )
+
+
+def forget_if_over(run, outcome):
+    """Remove the checkpoints of a training that nobody would go on with."""
+    if outcome.stopped in ("finished", "settled", "diverged"):
+        Checkpoints(run).remove()
 
 
 def example(images, parts, side=192):
@@ -171,6 +228,25 @@ def _plan(training, settings, run):
         return plan_for_minutes(training, settings.minutes, settings.learning_rate)
     except KeyboardInterrupt:
         raise _nothing_learned(run, "interrupted") from None
+    except Exception as error:
+        if device.is_out_of_memory(error):
+            raise OutOfMemory(None) from error
+        raise
+
+
+def _smaller_batch(settings, run, watcher):
+    """The settings with half as many patches in a batch, written down and told."""
+    smallest = int(settings.knobs()["batch_size"].low)
+    if settings.batch_size <= smallest:
+        run.finish("failed")
+        raise UserError(
+            f"The device has not enough memory, not even with a batch size of {settings.batch_size} and patches of "
+            f"{settings.patch_size} pixels. Choose a smaller patch_size or network_width"
+        )
+    settings = settings.replace(batch_size=max(smallest, settings.batch_size // 2))
+    run.write_settings(settings)
+    watcher.again(f"The device has not enough memory: it goes on with a batch size of {settings.batch_size}.")
+    return settings
 
 
 def _nothing_learned(run, stopped, error=None):
@@ -178,7 +254,8 @@ def _nothing_learned(run, stopped, error=None):
     if error:
         return error
     reason = {"interrupted": "was stopped before its first epoch ended", "diverged": "became unstable at once"}[stopped]
-    remedy = {"interrupted": "Train again", "diverged": "Train again with a smaller learning rate"}[stopped]
+    go_on = f"Go on with it: run the cell again, or n2seg resume {run.path}"
+    remedy = {"interrupted": go_on, "diverged": "Train again with a smaller learning rate"}[stopped]
     return UserError(f"The training {reason}, so there is no model yet. {remedy}")
 
 
@@ -189,16 +266,6 @@ def _block(patch, pixels):
         widest = int(np.argmax(np.array(sides) / patch))
         sides[widest] = max(patch[widest], sides[widest] // 2)
     return tuple(sides)
-
-
-def _fingerprint(image):
-    return {
-        "name": image.path.name,
-        "axes": image.axes,
-        "shape": image.shape,
-        "dtype": str(image.dtype),
-        "bytes": image.path.stat().st_size,
-    }
 
 
 def _split_row(images, part):

@@ -38,8 +38,16 @@ class Start:
             last_activation="linear", dropout=wanted.dropout, sees=None,
         )  # fmt: skip
 
-    def put_into(self, network, freeze, workflow):
+    def put_into(self, network, what, workflow):
         """Load what fits and freeze what is asked for; says what was loaded and what not.
+
+        Parameters
+        ----------
+        network : keras.Model
+        what : str
+            What to freeze: "nothing", "encoder", or "all_but_last".
+        workflow : str
+            What the network is to be trained for.
 
         Returns
         -------
@@ -55,7 +63,9 @@ class Start:
                 f"No layer of the model in {self.folder.path} fits this network. Give another model, or leave "
                 "'pretrained' empty"
             )
-        return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": _freeze(network, freeze, loaded)}
+        frozen = _frozen(network, what, loaded)
+        freeze(network, frozen)
+        return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": frozen}
 
 
 def open_start(settings):
@@ -88,14 +98,17 @@ def open_start(settings):
     return Start(folder, file, architecture, folder.workflow)
 
 
-def _freeze(network, what, loaded):
-    """Leave layers that were loaded out of the training; returns their names."""
+def freeze(network, names):
+    """Leave layers of these names out of the training."""
+    for name in names:
+        network.get_layer(name).trainable = False
+
+
+def _frozen(network, what, loaded):
+    """Names of the layers that were loaded and are to be left out of the training."""
     if what == "nothing":
         return []
     names = [layer.name for layer in network.layers]
     up = next(i for i, name in enumerate(names) if name.startswith("up_level"))
-    layers = network.layers[:up] if what == "encoder" else [x for x in network.layers if x.name != "output"]
-    frozen = [layer for layer in layers if layer.name in loaded]
-    for layer in frozen:
-        layer.trainable = False
-    return [layer.name for layer in frozen]
+    chosen = names[:up] if what == "encoder" else [name for name in names if name != "output"]
+    return [name for name in chosen if name in loaded]

@@ -50,10 +50,10 @@ def _measured(row):
 class NotebookWatcher(Watcher):
     """A bar with the time left, the loss curve, and a crop before and after, redrawn in place."""
 
-    def begin(self, plan):
-        self.history = []
+    def begin(self, plan, history):
+        self.history = list(history)
         self.bar = _NotebookBar("Training")
-        self.bar(0, "the first step takes longest: the network is being compiled")
+        self.bar(len(history) / plan.epochs, "the first step takes longest: the network is being compiled")
         self.picture, self.drawn = None, 0.0
 
     def step(self, step, plan, seconds):
@@ -80,7 +80,7 @@ class NotebookWatcher(Watcher):
             "settled": "ended early, because nothing got better any more.",
             "collapsed": "was stopped: the network found nothing but background.",
             "interrupted": "stopped by you. The best weights so far are kept, and the next cells work.",
-            "diverged": "became unstable and was stopped; the best weights so far are kept. "
+            "diverged": "became unstable again and again, and was stopped; the best weights so far are kept. "
             "Try a smaller learning rate.",
             "failed": f"could not go on: {outcome.error}. The best weights so far are kept.",
         }[outcome.stopped]
@@ -99,7 +99,10 @@ class NotebookWatcher(Watcher):
 class TextWatcher(Watcher):
     """One line an epoch, and no more than about thirty of them."""
 
-    def begin(self, plan):
+    def begin(self, plan, history):
+        if history:
+            print(f"Training goes on in epoch {len(history) + 1} of {plan.epochs}", flush=True)
+            return
         pace = f" at about {plan.step_seconds:.2f} s a step" if plan.step_seconds else ""
         print(f"Training for {plan.steps} steps in {plan.epochs} epochs{pace}", flush=True)
 

@@ -1,0 +1,84 @@
+"""How many steps a training takes, fixed before it starts."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from . import device
+
+VALIDATION_STEPS = 4
+EPOCHS_OF_A_TIMED_RUN = 30
+CALIBRATION_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many steps a run takes."""
+
+    epochs: int
+    steps_per_epoch: int
+    learning_rate: float
+    step_seconds: float | None = None
+
+    @property
+    def steps(self):
+        """Steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+
+def plan_for_minutes(training, minutes, learning_rate):
+    """Find out how many steps fit into `minutes`, by timing a few and taking them back.
+
+    Compiling does not count. The weights are as before afterwards.
+
+    Parameters
+    ----------
+    training : keras.Model
+        Fed with step numbers, like :class:`~n2seg_utils.learning.noise2void.Noise2VoidTraining`.
+    minutes : float
+    learning_rate : float
+
+    Returns
+    -------
+    Plan
+    """
+    # Dropout counts its draws in variables that are no weights.
+    before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in training.network.variables]
+    prepare(training, learning_rate)
+    take_step(training, 0)
+    validate(training)
+    validation = -time.perf_counter()
+    validate(training)
+    validation += time.perf_counter()
+    seconds, limit = [], min(CALIBRATION_SECONDS, minutes * 6)
+    while not seconds or sum(seconds) < limit:
+        seconds.append(-time.perf_counter())
+        take_step(training, len(seconds))
+        seconds[-1] += time.perf_counter()
+    for variable, value in before:
+        variable.assign(value)
+    pace = sum(seconds) / len(seconds)
+    available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
+    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
+    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
+
+
+def prepare(training, learning_rate):
+    """Give a training its optimiser, Adam, with a rate or a schedule of rates."""
+    optimizer = keras.optimizers.Adam(learning_rate)
+    training.compile(optimizer, jit_compile=device.backend() == "jax")
+    optimizer.build(training.trainable_variables)
+
+
+def take_step(training, number):
+    """Take one step; returns the means of loss and score since they were last reset."""
+    return training.train_on_batch(np.array([number], "int32"), return_dict=True)
+
+
+def validate(training):
+    """Loss and score of the validation patches, which are the same every time."""
+    steps = np.arange(getattr(training, "validation_steps", VALIDATION_STEPS), dtype="int32")
+    return training.evaluate(steps, batch_size=1, verbose=0, return_dict=True)

@@ -1,0 +1,66 @@
+"""All that a training is at one moment, so that it can go on from there as if it had never stopped."""
+
+import math
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+
+@dataclass
+class State:
+    """Where a training is.
+
+    Attributes
+    ----------
+    step : int
+        Steps done. What a batch holds follows from the seed and the number of the step, so nothing else is needed to
+        draw the same batches again.
+    history : list of dict
+        A row for each epoch that is complete.
+    best_epoch : int
+    least_cost : float
+        What the best epoch has least of.
+    halvings : int
+        How often the learning rate was halved because the training became unstable.
+    seconds : float
+        Spent so far.
+    network, optimizer, metrics : list of ndarray
+        Values of all variables of the network, the optimiser, and the means over the epoch that is not complete.
+    best : list of ndarray or None
+        Weights of the best epoch.
+    """
+
+    step: int = 0
+    history: list = field(default_factory=list)
+    best_epoch: int = 0
+    least_cost: float = math.inf
+    halvings: int = 0
+    seconds: float = 0.0
+    network: list = field(default_factory=list)
+    optimizer: list = field(default_factory=list)
+    metrics: list = field(default_factory=list)
+    best: list | None = None
+
+    def into(self, training):
+        """Put the values into a training that is compiled.
+
+        Raises
+        ------
+        ValueError
+            If they are of another network.
+        """
+        for variables, values in (
+            (training.network.variables, self.network),
+            (training.optimizer.variables, self.optimizer),
+            (training.metrics_variables, self.metrics),
+        ):
+            if [tuple(v.shape) for v in variables] != [np.shape(value) for value in values]:
+                raise ValueError("the state is of another network")
+            for variable, value in zip(variables, values):
+                variable.assign(value)
+
+
+def values_of(variables):
+    """The values of variables, as arrays of their own."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]

@@ -1,0 +1,102 @@
+"""The last two states of a training, as files: one that is damaged leaves the other."""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from ..data.files import whole_file
+from ..errors import UserError
+from ..learning.state import State
+
+_KEPT = 2
+_LISTS = ("network", "optimizer", "metrics", "best")
+_FACTS = ("step", "history", "best_epoch", "least_cost", "halvings", "seconds")
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+class Checkpoints:
+    """Writes and reads the states of a training in its run folder; each file is whole or absent.
+
+    Parameters
+    ----------
+    run : path
+        Run folder.
+    """
+
+    def __init__(self, run):
+        self.folder = Path(run) / "checkpoints"
+        # Where states go while the run folder cannot be written to: Drive fails now and then.
+        name = hashlib.sha256(str(Path(run).resolve()).encode()).hexdigest()[:16]
+        self.spare = Path(tempfile.gettempdir()) / "n2seg_checkpoints" / name
+
+    def save(self, state):
+        """Write a state, and remove all but the last two.
+
+        Returns
+        -------
+        Path
+            Its folder: the run's, or that for spare if the run's cannot be written to.
+
+        Raises
+        ------
+        UserError
+            When it can be written nowhere.
+        """
+        number = 1 + max((number for number, _ in self._files()), default=0)
+        facts = {name: getattr(state, name) for name in _FACTS}
+        arrays = {
+            f"{name}_{place:05d}": values
+            for name in _LISTS
+            for place, values in enumerate(getattr(state, name) or ())
+        }  # fmt: skip
+        for folder in (self.folder, self.spare):
+            try:
+                with whole_file(folder / f"state_{number:06d}.npz") as temporary:
+                    np.savez(temporary, facts=json.dumps(facts), **arrays)
+                break
+            except UserError:
+                if folder == self.spare:
+                    raise
+        for _, file in self._files()[:-_KEPT]:
+            file.unlink(missing_ok=True)
+        return folder
+
+    def latest(self):
+        """The last state that is not damaged; None if there is none."""
+        for _, file in reversed(self._files()):
+            try:
+                with np.load(file, allow_pickle=False) as stored:
+                    return _state(stored)
+            except _DAMAGED:
+                continue
+        return None
+
+    def __bool__(self):
+        """Whether there are any."""
+        return bool(self._files())
+
+    def remove(self):
+        """Remove them all: the training is over."""
+        for folder in (self.folder, self.spare):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _files(self):
+        """(number, file) of those that there are, oldest first."""
+        found = []
+        for folder in (self.folder, self.spare):
+            for file in folder.glob("state_*.npz"):
+                if match := re.fullmatch(r"state_(\d+)\.npz", file.name):
+                    found.append((int(match[1]), file))
+        return sorted(found)
+
+
+def _state(stored):
+    facts = json.loads(str(stored["facts"]))
+    lists = {name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")] for name in _LISTS}
+    return State(**{name: facts[name] for name in _FACTS}, **lists | {"best": lists["best"] or None})

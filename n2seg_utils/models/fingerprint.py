@@ -1,0 +1,29 @@
+"""What tells whether an image file is still the same, without reading all of it."""
+
+import zlib
+
+_PIECES, _BYTES = 16, 4096
+
+
+def fingerprint(image):
+    """Name, axes, shape and type of an ImageFile, the size of its file, and a checksum of pieces of it: a dict."""
+    path = image.path
+    size = path.stat().st_size
+    return {
+        "name": path.name,
+        "axes": image.axes,
+        "shape": list(image.shape),
+        "dtype": str(image.dtype),
+        "bytes": size,
+        "crc32": _checksum(path, size),
+    }
+
+
+def _checksum(path, size):
+    """CRC-32 of pieces spread over a file, its first and last bytes among them."""
+    found = 0
+    with open(path, "rb") as file:
+        for piece in range(_PIECES):
+            file.seek(max(0, size - _BYTES) * piece // (_PIECES - 1))
+            found = zlib.crc32(file.read(_BYTES), found)
+    return found
