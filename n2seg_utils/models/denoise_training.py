@@ -56,7 +56,7 @@ class DenoiseWork:
 
     def __init__(self, settings, past=None):
         run = RunFolder(settings.check().run)
-        self.past = past
+        self.past, self.asked = past, settings
         if not past:
             run.require_free()
         self.images = images = open_images(drive.bring(settings.images), settings.axes)
@@ -85,7 +85,7 @@ class DenoiseWork:
         model, run = self.model, self.model.run
         if not self.past:
             facts = {"normalisation": asdict(model.normalisation), "network": asdict(model.architecture)}
-            training_run.begin(run, self.workflow, model.settings, self.images, self.parts, facts)
+            training_run.begin(run, self.workflow, self.asked, model.settings, self.images, self.parts, facts)
         example = training_run.example(self.images, self.parts)
         model.settings, _, outcome = training_run.learn(
             run, self.training, model.settings, watcher, lambda: _preview(model, *example), refills=self.refills,

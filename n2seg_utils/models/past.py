@@ -53,6 +53,24 @@ class Past:
             return None
         return None if past.over else past
 
+    @classmethod
+    def like(cls, settings):
+        """The unfinished training that was begun with such settings, in their run folder or one numbered after it; None
+        if there is none."""
+        found = None
+        for run in RunFolder(settings.run).and_numbered():
+            past = cls.of(run)
+            if past and past.asked_for(settings):
+                found = past
+        return found
+
+    def asked_for(self, settings):
+        """Whether it was begun with these settings, whatever the run folder and what is chosen for results."""
+        knobs = settings.knobs()
+        compared = {name for name, about in knobs.items() if about.section != "result"} - {"run"}
+        asked, now = self.facts.get("asked", {}), settings.to_dict()
+        return type(settings) is type(self.settings) and all(asked.get(name) == now.get(name) for name in compared)
+
     @property
     def workflow(self):
         """What is trained: "denoise", "segment" or "joint"."""

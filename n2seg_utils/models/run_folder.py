@@ -47,6 +47,14 @@ class RunFolder:
             run = RunFolder(base.with_name(f"{base.name}_{number}"))
         return run
 
+    def and_numbered(self):
+        """The folders that hold something, of those that :meth:`free_name` goes through: this one, then my_run_2 ..."""
+        run, (base, number) = self, _numbered(self.path)
+        while run.taken():
+            yield run
+            number += 1
+            run = RunFolder(base.with_name(f"{base.name}_{number}"))
+
     def require_free(self):
         """Raise a UserError with a free name if something is in the folder already: nothing is ever overwritten."""
         if self.taken():

@@ -76,7 +76,7 @@ class SegmentWork:
     def __init__(self, settings, past=None):
         run = RunFolder(settings.check().run)
         self.images, masks = self.open(settings)
-        self.past, self.start = past, None
+        self.past, self.asked, self.start = past, settings, None
         if past:
             past.require_same(self.images)
             target, architecture, normalisation = past.target, past.architecture, past.normalisation
@@ -141,7 +141,7 @@ class SegmentWork:
         facts = {"normalisation": model.normalisation, "network": model.architecture, "target": model.target}
         facts = {name: asdict(value) for name, value in (facts | {"rule": Rule()}).items()}
         training_run.begin(
-            model.run, self.workflow, model.settings, self.images, self.parts,
+            model.run, self.workflow, self.asked, model.settings, self.images, self.parts,
             facts | {"class_weights": self.class_weights, "annotated": self._annotated()},
         )  # fmt: skip
 

@@ -59,12 +59,13 @@ def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, mo
     return stream.blocks(0), [Refill(stream, sampler)] if use == "train" else []
 
 
-def begin(run, workflow, settings, images, parts, facts):
-    """Claim the run folder and write down what is known before the training."""
+def begin(run, workflow, asked, settings, images, parts, facts):
+    """Claim the run folder and write down what is known before the training; `asked` are the settings as given."""
     run.start(
         settings,
         {
             "workflow": workflow,
+            "asked": asked.to_dict(),
             **facts,
             "seed": settings.seed,
             "minutes": settings.minutes,

@@ -56,17 +56,15 @@ class Denoising(Workflow):
         self.require("images", "section 2")
         images = open_images(drive.bring(self.images), self.form.settings().axes)
         self.form = forms.ask(DenoiseSettings, "training", suggest(self.form.settings(), images, device.has_gpu()))
+        self.mention_stopped()
 
     def train(self):
         """Train; the stop button of the notebook ends the training early and keeps the best weights."""
-        from ..models.denoise_training import train_denoiser
+        from ..models.denoise_training import DenoiseWork
 
         self.require("images", "section 2")
         self.forget("model", "scores", "results", "blind")
-        settings = self.run_settings(images=self.images, truth=self.truth)
-        self.model = train_denoiser(settings, progress.watcher())
-        self.model.run.note(warnings=self.warnings)
-        say(f"The model is in {escape(settings.run)}.")
+        self.model = self.trained(DenoiseWork, images=self.images, truth=self.truth)
 
     def judge(self):
         """Show noisy, denoised and, if there is one, the truth; with scores."""

@@ -78,6 +78,7 @@ class Segmenting(Workflow):
         images, _ = work.open(settings)
         suggested = work.suggest(settings, images, self.target, device.has_gpu())
         self.form = forms.ask(self.settings_class, "training", suggested)
+        self.mention_stopped()
 
     def show_patches(self):
         """Show some patches as training sees them: deformed and recoloured, with what is drawn on them."""
@@ -99,15 +100,12 @@ class Segmenting(Workflow):
 
         self.require("images", "section 2")
         self.forget("model", "scores", "results", "blind")
-        settings = self.run_settings(images=self.images, masks=self.masks, **self.also())
         tuning = _Later("Tuning on the validation images")
-        self.model = self.work()(settings).train(progress.watcher(), tuning)
+        self.model = self.trained(self.work(), tuning, images=self.images, masks=self.masks, **self.also())
         tuning.close(self.model.stored.describe())
-        self.model.run.note(warnings=self.warnings)
         start = self.model.run.facts().get("start")
         if start:
             say(escape(about_start(start)))
-        say(f"The model is in {escape(settings.run)}.")
 
     def judge(self):
         """Score the validation images, and show what was drawn and what is found."""

@@ -16,6 +16,8 @@ from ..words import counted
 from . import forms, progress, runtime
 from .boxes import say, show_errors_plainly, warn
 
+_ANEW = "To begin anew, enter another run folder."
+
 
 class Workflow:
     """From images to a folder of results; remembers what one cell finds for the next."""
@@ -64,12 +66,44 @@ class Workflow:
         if getattr(self, what) is None:
             raise UserError(f"This step needs an earlier one: run the cells of {where} first")
 
-    def run_settings(self, **more):
-        """What was entered, with a run folder that is free; says so if that is another than the one entered."""
+    def trained(self, make, on_tuning=None, **more):
+        """Train as was entered, or go on with such a training if it was stopped; returns the model.
+
+        Parameters
+        ----------
+        make : callable
+            ``make(settings)`` is the work, which ``train(watcher, on_tuning)``.
+        on_tuning : callable, optional
+        **more
+            Settings that other cells have found.
+        """
+        from ..models.past import Past
+        from ..models.resume import resume
+
         settings = self.form.settings()
-        run = free_folder(settings.run)
+        settings = settings.replace(run=str(under_root(settings.run)), **more)
         self.form.remember()
-        return settings.replace(run=str(run), **more)
+        past = Past.like(settings)
+        if past:
+            say(f"{escape(str(past.run))} {past.describe()}, and goes on from there. {_ANEW}")
+            model = resume(past, progress.watcher(), on_tuning)
+        else:
+            run = free_folder(settings.run)
+            model = make(settings.replace(run=str(run))).train(progress.watcher(), on_tuning)
+        model.run.note(warnings=self.warnings)
+        say(f"The model is in {escape(str(model.run))}.")
+        return model
+
+    def mention_stopped(self):
+        """Say so if a training in the run folder was stopped."""
+        from ..models.past import Past
+
+        past = Past.of(under_root(self.form.settings().run))
+        if past:
+            say(
+                f"The training in <b>{escape(str(past.run))}</b> {past.describe()}. With the same settings, the next "
+                f"cell goes on with it. {_ANEW}"
+            )
 
     def apply(self, images, made_with, **options):
         """Apply the model to images, file by file, into the run folder; what is there already is kept.
@@ -109,12 +143,17 @@ def hand_over(folder, words):
     files.download(shutil.make_archive(str(archive), "zip", folder))
 
 
+def under_root(folder):
+    """Where a folder is that was entered: on Drive, in Colab, unless its whole path was given."""
+    folder = Path(folder).expanduser()
+    return folder if folder.is_absolute() else runtime.output_root() / folder
+
+
 def free_folder(wanted):
     """A folder for new results: the one that was entered or, if there is something in it, another; says so then."""
     from ..models.run_folder import RunFolder
 
-    wanted = Path(wanted).expanduser()
-    run = RunFolder(wanted if wanted.is_absolute() else runtime.output_root() / wanted)
+    run = RunFolder(under_root(wanted))
     if run.taken():
         run, taken = run.free_name(), run
         say(f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{run.path.name}</b>.")
