@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .data import drive
+from .data import drive, results
 from .data.check import check_images
 from .data.files import require_absent
 from .data.labels import bring_masks
@@ -128,6 +128,8 @@ def _trained(train, settings, found):
 def predict(run, images, out, tile="auto", axes="auto", **options):
     """Apply the model of a run folder, of whatever kind, to a folder of images.
 
+    What an earlier call of the same began and did not end goes on: files that are there are kept.
+
     Parameters
     ----------
     run, images, out : path
@@ -145,40 +147,53 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
             f"The model in {run} was trained to {workflow}, which knows no {' or '.join(sorted(wrong))}. Leave "
             "that option out"
         )
-    if workflow == "denoise":
-        _denoise_folder(run, images, out, tile, axes, **given)
-    else:
-        _segment_folder(workflow, run, images, Path(out), tile, axes, **given)
+    facts = RunFolder(run).facts()
+    made_with = {"run": str(run), "trained": facts.get("ended"), "rule": facts.get("rule"), "axes": axes, **given}
+    text = results.made_from(images, made_with)
+    apply = _denoise_folder if workflow == "denoise" else _segment_folder
+    with results.unfinished(Path(out), text) as (again, begin):
+        apply(run, images, Path(out), tile, axes, again, begin, **given)
 
 
 _UNKNOWN = {"denoise": {"outlines", "threshold", "min_size"}, "segment": {"dtype"}, "joint": set()}
 
 
-def _denoise_folder(run, images, out, tile, axes, dtype=None):
+def _first(begin, update):
+    """A progress function that calls `begin` each time before another."""
+
+    def told(share, words=""):
+        begin()
+        update(share, words)
+
+    return told
+
+
+def _denoise_folder(run, images, out, tile, axes, again, begin, dtype=None):
     from .models.denoiser import Denoiser
 
     denoiser = Denoiser.load(run)
     _doubt(denoiser, images, axes)
-    update = bar("Denoising")
-    files = denoiser.predict_folder(images, out, tile, update, axes=axes, dtype=dtype or denoiser.settings.dtype)
+    update, dtype = bar("Denoising"), dtype or denoiser.settings.dtype
+    files = denoiser.predict_folder(images, out, tile, _first(begin, update), again, axes, dtype=dtype)
     update.close(f"{counted(len(files), 'image')} written to {out}")
 
 
-def _segment_folder(workflow, run, images, out, tile, axes, **chosen):
+def _segment_folder(run, images, out, tile, axes, again, begin, **chosen):
     from .models.joint import JointModel
     from .models.segment_report import write_measurements, write_supervisely
     from .models.segmenter import Segmenter
 
-    joint = workflow == "joint"
+    joint = RunFolder(run).workflow == "joint"
     model = JointModel.load(run) if joint else Segmenter.load(run)
     model.settings = settings = model.settings.replace(**chosen).check()
     _doubt(model, images, axes)
     update = bar("Denoising and segmenting" if joint else "Segmenting")
     labels = model.target_file(out, images).parent
     project = [labels / "supervisely"] if settings.outlines == "supervisely" else []
-    require_absent([labels / "objects.csv", labels / "counts.csv", *project])
+    require_absent(project if again else [labels / "objects.csv", labels / "counts.csv", *project])
     more = {"dtype": settings.dtype} if joint else {}
-    files = model.predict_folder(images, out, tile, update, axes=axes, outlines=settings.outlines == "imagej", **more)
+    imagej = settings.outlines == "imagej"
+    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes, outlines=imagej, **more)
     if project:
         write_supervisely(model, labels, images, axes)
     counts = write_measurements(model, labels, images, axes)

@@ -1,7 +1,10 @@
 """Trainings that are stopped, at any moment, go on as if they had never been."""
 
 import json
+import os
+import platform
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -15,10 +18,12 @@ from n2seg_utils.learning.plan import Plan
 from n2seg_utils.learning.training import OutOfMemory, Watcher, train
 from n2seg_utils.models import training_run
 from n2seg_utils.models.checkpoints import Checkpoints
+from n2seg_utils.models.claim import Claim
 from n2seg_utils.models.denoise_training import DenoiseWork, train_denoiser
 from n2seg_utils.models.joint_training import JointWork
 from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
+from n2seg_utils.models.run_folder import RunFolder
 from n2seg_utils.models.segment_training import SegmentWork
 from n2seg_utils.settings import DenoiseSettings, JointSettings, SegmentSettings
 
@@ -300,3 +305,44 @@ def test_the_command_goes_on_judges_and_reports(sample, tmp_path, capsys):
     assert "nothing is left to do" in capsys.readouterr().err
     assert main(["resume", str(tmp_path / "nothing")]) == 2
     assert "is not the run folder of a training" in capsys.readouterr().err
+
+
+# One training at a time
+
+
+def test_two_trainings_never_write_into_one_folder(sample, tmp_path):
+    work = of_kind("denoise", sample, tmp_path / "run")
+    refused = pytest.raises(UserError, match=r"Another training \(process \d+ on .*\) is writing into .*run")
+    with Claim(RunFolder(tmp_path / "run")), refused:
+        work.train()
+    assert len(work.train().run.history()) == 3
+    assert not (tmp_path / "run" / "training.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("holder", "silent", "alive"),
+    [
+        ({"host": "elsewhere", "pid": 7, "since": 1.0}, 10, True),
+        ({"host": "elsewhere", "pid": 7, "since": 1.0}, 400, False),
+        ({"host": platform.node(), "pid": 2**30, "since": 1.0}, 0, False),
+        ({"host": platform.node(), "pid": os.getpid(), "since": 1.0}, 0, False),
+        ("half a file", 0, False),
+    ],
+    ids=["elsewhere", "elsewhere, silent", "no such process", "another process of this number", "half written"],
+)
+def test_a_training_that_was_killed_does_not_hold_its_folder(tmp_path, holder, silent, alive):
+    lock = tmp_path / "training.lock"
+    lock.write_text(json.dumps(holder) if isinstance(holder, dict) else "{" + holder)
+    then = time.time() - silent
+    os.utime(lock, (then, then))
+    claim = Claim(RunFolder(tmp_path))
+    if alive:
+        with pytest.raises(UserError, match="try again in 5 minutes"):
+            claim.__enter__()
+        return
+    with claim:
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
+        os.utime(lock, (then - 1, then - 1))
+        claim.beat()
+        assert time.time() - lock.stat().st_mtime < 60
+    assert not lock.exists()

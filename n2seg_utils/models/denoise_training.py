@@ -13,6 +13,7 @@ from ..learning.networks import unet
 from ..learning.noise2void import Noise2VoidTraining
 from ..learning.patches import PatchSampler
 from . import n2v_format, training_run
+from .claim import Claim
 from .denoise_suggestions import settle
 from .denoiser import Denoiser, design
 from .hiding import blind_spots
@@ -82,8 +83,14 @@ class DenoiseWork:
 
     def train(self, watcher=None, on_tuning=None):
         """Train, or go on with that; returns the Denoiser. Nothing is tuned."""
+        with Claim(self.model.run):
+            return self._train(watcher)
+
+    def _train(self, watcher):
         model, run = self.model, self.model.run
-        if not self.past:
+        if self.past:
+            run.sweep()
+        else:
             facts = {"normalisation": asdict(model.normalisation), "network": asdict(model.architecture)}
             training_run.begin(run, self.workflow, self.asked, model.settings, self.images, self.parts, facts)
         example = training_run.example(self.images, self.parts)

@@ -47,11 +47,16 @@ class Past:
     @classmethod
     def of(cls, run):
         """The unfinished training in a folder; None if there is none."""
+        past = cls.known(run)
+        return None if past is None or past.over else past
+
+    @classmethod
+    def known(cls, run):
+        """The training of a folder, over or not; None if there is none."""
         try:
-            past = cls(run)
+            return cls(run)
         except UserError:
             return None
-        return None if past.over else past
 
     @classmethod
     def like(cls, settings):

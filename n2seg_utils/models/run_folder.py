@@ -10,6 +10,8 @@ from ..data.files import make_folder, write_table, write_text
 from ..errors import UserError
 from ..versions import versions
 
+LOCK = "training.lock"  # of a training that is at work there
+
 
 class RunFolder:
     """Names and writes the files of a run; each is whole or absent.
@@ -37,7 +39,16 @@ class RunFolder:
 
     def taken(self):
         """Whether there is already something in the folder."""
-        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if not self.path.is_dir():
+            return self.path.exists()
+        return any(entry.name != LOCK for entry in self.path.iterdir())
+
+    def sweep(self):
+        """Remove what a training that was killed left half written; only for who has claimed the folder."""
+        for folder in (self.path, self / "checkpoints"):
+            for file in folder.glob(".*"):
+                if re.fullmatch(r"\..+\.[0-9a-f]{8}(\.\w+)?", file.name) and file.is_file():
+                    file.unlink(missing_ok=True)
 
     def free_name(self):
         """This folder if it is free, else the next free one: my_run, my_run_2, my_run_3 ..."""
@@ -63,10 +74,11 @@ class RunFolder:
                 f"Choose another run folder, for example {self.free_name().path}"
             )
 
-    def start(self, settings, facts):
-        """Claim the folder for a new run, and write down its settings and the first facts of run.json."""
+    def start(self, settings, facts, split):
+        """Write down the settings of a new run, how its images are split and, last, the first facts of run.json."""
         self.require_free()
         make_folder(self.path)
+        self.write_table("split.csv", split)
         self.write_settings(settings)
         self.note(status="training", started=_now(), versions=versions(), **facts)
 

@@ -18,6 +18,7 @@ from . import segment_suggestions, training_run, transfer
 from .annotated_data import Annotator, annotated_images, variation
 from .annotated_split import require_classes, split_annotated
 from .checkpoints import Checkpoints
+from .claim import Claim
 from .objects import Rule
 from .run_folder import RunFolder
 from .segmenter import Segmenter, design
@@ -105,8 +106,14 @@ class SegmentWork:
 
     def train(self, watcher=None, on_tuning=None):
         """Train, or go on with that, and tune the rule; returns the model."""
+        with Claim(self.model.run):
+            return self._train(watcher, on_tuning)
+
+    def _train(self, watcher, on_tuning):
         model, run, plan = self.model, self.model.run, None
-        if not self.past:
+        if self.past:
+            run.sweep()
+        else:
             self._begin()
         example = training_run.example(self.images, self.shown())
         for attempt in range(1 + len(run.facts().get("restarts", [])), 1 + _ATTEMPTS):

@@ -11,6 +11,7 @@ from ..learning.plan import Plan, plan_for_minutes
 from ..learning.training import OutOfMemory, Watcher, train
 from . import weights
 from .checkpoints import Checkpoints
+from .claim import Claim
 from .fingerprint import fingerprint
 
 _MEMORY_SHARE = 0.1  # of the free memory, for training pixels; on their way to the device there are four copies
@@ -73,8 +74,8 @@ def begin(run, workflow, asked, settings, images, parts, facts):
             "backend": device.backend(),
             "images": [fingerprint(image) for image in images],
         },
+        [_split_row(images, part) for part in parts],
     )
-    run.write_table("split.csv", [_split_row(images, part) for part in parts])
 
 
 def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
@@ -157,6 +158,7 @@ class _Keeper:
 
     def state(self, state):
         """Write a checkpoint, in the run folder or, when that cannot be written to, elsewhere."""
+        Claim(self.run).beat()
         try:
             folder = self.checkpoints.save(state)
         except UserError as error:

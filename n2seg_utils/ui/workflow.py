@@ -1,13 +1,11 @@
 """What the steps of all notebooks share: each cell calls one method, and finds what earlier ones left."""
 
-import json
 import shutil
 import tempfile
 from html import escape
 from pathlib import Path
 
-from ..data import drive
-from ..data.files import list_images, write_text
+from ..data import drive, results
 from ..data.findings import NOTE
 from ..data.public_sets import DESCRIPTIONS, write_public_set
 from ..data.samples import sample_folder
@@ -187,16 +185,14 @@ def sample(name, partner):
 
 def _result_folder(run, name, source, made_with):
     """The folder for the results of these very files: the one an earlier call began, else a new one."""
-    files = {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in list_images(source)}
-    made_from = json.dumps({"images": str(source), **made_with, "files": files})
+    text = results.made_from(source, made_with)
     number, folder = 1, run / name
     while folder.exists():
-        note = folder / "made_from.json"
-        if note.exists() and note.read_text(encoding="utf-8") == made_from:
+        if results.begun(folder, text):
             return folder
         number += 1
         folder = run / f"{name}_{number}"
-    write_text(folder / "made_from.json", made_from)
+    results.begin(folder, text)
     return folder
 
 

@@ -1,0 +1,142 @@
+"""Processes that are killed, at random moments, leave files that are whole or absent; and the work goes on."""
+
+import json
+import multiprocessing
+import random
+import time
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from n2seg_utils import workflows
+from n2seg_utils.learning import training as loop
+from n2seg_utils.models.denoise_training import DenoiseWork
+from n2seg_utils.models.past import Past
+from n2seg_utils.models.resume import resume
+from n2seg_utils.models.segment_training import SegmentWork
+from n2seg_utils.settings import DenoiseSettings, SegmentSettings
+
+from .conftest import TINY
+from .test_resume import courses, require_same
+
+# Children are forked from a server that has loaded TensorFlow already, so that a kill costs seconds.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.test_kill"])
+_LIMIT = 300
+
+
+def train(settings):
+    """Begin a training, or go on with it; states are kept after every step."""
+    loop._OFTEN = 0.0
+    past = Past.of(settings.run)
+    if past:
+        resume(past)
+    elif not Past.known(settings.run):
+        work = DenoiseWork if isinstance(settings, DenoiseSettings) else SegmentWork
+        work(settings).train()
+
+
+def predict(run, images, out):
+    """Apply a model, or go on with that."""
+    workflows.predict(run, images, out, tile="32")
+
+
+def judge(prediction, truth, raw, out):
+    """Quality control with its report."""
+    workflows.judge_restored(prediction, truth, raw, out, filters=False)
+
+
+def killed(target, arguments, after, folder):
+    """Start a process, and kill it so many seconds after it wrote its first file; whether it was still at work."""
+    process = _CONTEXT.Process(target=target, args=arguments)
+    process.start()
+    end = time.monotonic() + _LIMIT
+    while process.is_alive() and not (folder.exists() and any(folder.iterdir())) and time.monotonic() < end:
+        time.sleep(0.002)
+    process.join(after)
+    alive = process.is_alive()
+    process.kill()
+    process.join()
+    assert alive or process.exitcode == 0, "it did not fail by itself"
+    return alive
+
+
+READERS = {
+    ".json": lambda path: json.loads(path.read_text(encoding="utf-8")),
+    ".yaml": lambda path: yaml.safe_load(path.read_text(encoding="utf-8")),
+    ".csv": lambda path: path.read_text(encoding="utf-8").splitlines()[-1],
+    ".h5": lambda path: h5py.File(path, "r").close(),
+    ".npz": lambda path: [value.shape for value in np.load(path, allow_pickle=False).values()],
+    ".tif": lambda path: tifffile.imread(path),
+    ".html": lambda path: path.read_text(encoding="utf-8").index("</html>"),
+    ".pdf": lambda path: path.read_bytes().rindex(b"%%EOF"),
+    ".png": lambda path: path.read_bytes().rindex(b"IEND"),
+}
+
+
+def require_whole(folder):
+    """Every file that is not a temporary one can be read to its end."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            READERS.get(path.suffix, lambda path: path)(path)
+
+
+@pytest.fixture(scope="module")
+def settings(sample):
+    """Trainings that take seconds."""
+    common = {"images": str(sample / "images")} | TINY | {"epochs": 6, "steps_per_epoch": 5}
+    segment = SegmentSettings(masks=str(sample / "masks"), batch_size=2, **common)
+    return {"denoise": DenoiseSettings(**common), "segment": segment}
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("kind", ["denoise", "segment"])
+def test_a_training_that_is_killed_again_and_again_comes_to_the_same_end(kind, settings, tmp_path):
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train(settings[kind].replace(run=str(whole)))
+    moments, kills = random.Random(7), 0
+    for _ in range(7):
+        kills += killed(train, (settings[kind].replace(run=str(run)),), moments.uniform(0, 4), run)
+        require_whole(run)
+    train(settings[kind].replace(run=str(run)))
+    assert kills >= 3, "it was killed while it was at work"
+    found, expected = (Past.known(folder) for folder in (run, whole))
+    assert found.facts["status"] == expected.facts["status"] == "finished"
+    assert courses(found.run.history()) == courses(expected.run.history())
+    require_same(*(resume(past).network.get_weights() for past in (found, expected)))
+    left = [path.name for path in run.rglob(".*")]
+    assert not left, "what was half written is swept away"
+
+
+@pytest.mark.kill
+def test_a_prediction_that_is_killed_goes_on_when_it_is_called_again(trained, sample, tmp_path):
+    whole, out, images = tmp_path / "whole", tmp_path / "out", sample / "images"
+    predict(trained.run.path, images, whole)
+    moments, kills = random.Random(3), 0
+    for _ in range(4):
+        kills += killed(predict, (trained.run.path, images, out), moments.uniform(0, 0.3), out)
+        require_whole(out)
+        if len(list(out.glob("*.tif"))) == 4:
+            break
+    else:
+        predict(trained.run.path, images, out)
+    for file in sorted(whole.glob("*.tif")):
+        np.testing.assert_array_equal(tifffile.imread(out / file.name), tifffile.imread(file))
+    assert kills
+
+
+@pytest.mark.kill
+def test_quality_control_that_is_killed_leaves_whole_files_and_can_be_done_again(sample, tmp_path):
+    moments, kills = random.Random(5), 0
+    for number in range(3):
+        out = tmp_path / f"out{number}"
+        arguments = (sample / "images", sample / "clean", sample / "images", out)
+        kills += killed(judge, arguments, moments.uniform(0, 3), out)
+        require_whole(out)
+    judge(sample / "images", sample / "clean", None, tmp_path / "last")
+    require_whole(tmp_path / "last")
+    assert (tmp_path / "last" / "report.html").exists()
+    assert kills
