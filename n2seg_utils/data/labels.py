@@ -12,6 +12,7 @@ from ..errors import UserError
 from . import drive, imagej_rois, supervisely
 from .files import is_image_name, list_images, natural_order, stem
 from .images import ImageFile, open_image, require_finite
+from .near_names import did_you_mean
 
 # What people put before or after the number of an image.
 _IMAGE = re.compile(r"^(img|image|im|raw)[ _-]+|[ _-]+(img|image|im|raw)$", re.IGNORECASE)
@@ -155,7 +156,8 @@ def open_masks(path, images):
     if not found:
         raise UserError(
             f"No mask in {path} has the name of an image, for example {images[0].path.name} "
-            f"(the first mask is {next(iter(files.values())).name}). Give masks the names of their images"
+            f"(the first mask is {next(iter(files.values())).name}). "
+            + (did_you_mean([image.path for image in images], alone) or "Give masks the names of their images.")[:-1]
         )
     if not all(mask.grey for mask in found.values()):
         found = {name: replace(mask, colours=True) for name, mask in found.items()}
