@@ -162,6 +162,7 @@ def _check(options):
             print(f"{image.path.name}: {image.describe()}, axes {image.axes}")
         if found.ok:
             print(f"{counted(len(found.images), 'image')} read; nothing must change")
+            print(found.cost.describe())
     found.require_ok()
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from n2seg_utils.data.check import ERROR, NOTE, WARNING, check_images
+from n2seg_utils.data.check import check_images
+from n2seg_utils.data.findings import ERROR, NOTE, WARNING
 from n2seg_utils.data.images import open_images
 from n2seg_utils.errors import UserError
 

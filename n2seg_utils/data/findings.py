@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = ERROR, WARNING, NOTE
+_NAMED = 3  # files that are named one by one
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,27 @@ class Finding:
     def __str__(self):
         name = f"{self.file}:" if self.file not in self.message else ""
         return " ".join(part for part in (name, self.message, self.remedy) if part)
+
+
+def merged(findings):
+    """The findings, with one in place of many that say the same of different files."""
+    same = {}
+    for finding in findings:
+        same.setdefault((finding.severity, finding.remedy, finding.message.split(":")[0]), []).append(finding)
+    found = []
+    for (severity, remedy, _), alike in same.items():
+        if len(alike) <= _NAMED or severity == ERROR:
+            found += alike
+            continue
+        names = ", ".join(finding.file for finding in alike[:_NAMED])
+        found.append(Finding(severity, "", f"{names} and {len(alike) - _NAMED} more: each {alike[0].message}", remedy))
+    return found
+
+
+def some(names):
+    """The first of some names, and a sign that there are more.
+
+    >>> some(["a.tif", "b.tif"]), some(["a", "b", "c", "d"])
+    ('a.tif, b.tif', 'a, b, c ...')
+    """
+    return ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")

@@ -71,6 +71,14 @@ class ImageFile:
         """Whether the file must be decoded page by page, so that small pieces are no quicker to read than large."""
         return isinstance(self._planes(), tiff.Pages)
 
+    @property
+    def piece_bytes(self):
+        """Bytes that must be decoded at once to see one pixel: a page, or all of a picture; 0 of a mapped file."""
+        planes = self._planes()
+        if isinstance(planes, tiff.Pages):
+            return planes.piece_bytes
+        return self.nbytes if isinstance(planes, np.ndarray) else 0
+
     def describe(self):
         """The image in words: '30 time points of 512 x 512, uint16'."""
         return f"{axis_rules.describe(self.axes, self.shape)}, {self.dtype}"

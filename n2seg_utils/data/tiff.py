@@ -3,7 +3,7 @@
 import logging
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import tifffile
@@ -110,12 +110,14 @@ class Pages:
         self.counts = content.shape[:split]
         one_plane_a_page = {"Y", "X"} <= set(self.inner) and content.shape[split:] == inner
         regular = one_plane_a_page and len(self.pages) == np.prod(self.counts, dtype="int64")
-        self.whole = None if regular else planes_first(tiff.series[0].asarray(), axes)
-        room = _DECODED // max(1, int(np.prod(inner, dtype="int64")) * content.dtype.itemsize)
+        self.axes, self.regular = axes, regular
+        one = inner if regular else content.shape
+        self.piece_bytes = int(np.prod(one, dtype="int64")) * content.dtype.itemsize
+        room = _DECODED // max(1, self.piece_bytes)
         self.page = lru_cache(maxsize=max(1, min(room, 256)))(self._page)
 
     def __getitem__(self, index):
-        if self.whole is not None:
+        if not self.regular:
             return self.whole[index]
         t, z = index
         with readable(self.tiff.filehandle.path):
@@ -125,6 +127,12 @@ class Pages:
             else:
                 pixels, axes = self.page(t, z, 0), self.inner
         return planes_first(pixels, axes)[t if "T" in axes else 0, z if "Z" in axes else 0]
+
+    @cached_property
+    def whole(self):
+        """All planes at once, of a file whose pages are not its planes."""
+        with readable(self.tiff.filehandle.path):
+            return planes_first(self.tiff.series[0].asarray(), self.axes)
 
     def _page(self, t, z, c):
         place = [{"T": t, "Z": z, "C": c}[axis] for axis in self.front]

@@ -1,0 +1,112 @@
+"""What a check keeps of an image's pixels: some numbers, and a fingerprint by which copies are found."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+_LOOKED_AT = 4_000_000  # pixels
+_GRID = 256  # rows and columns, at most, from which percentiles and the fingerprint are taken
+_BELOW = 0.02  # of the largest value: how far below it pixels are compared with those that have it
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The middle plane of an image in a few numbers.
+
+    Attributes
+    ----------
+    image : ImageFile
+    first, top : float
+        The value of the first pixel, and the largest of all.
+    finite : bool
+        Whether all pixels are numbers.
+    flat : bool
+        Whether all have the same value.
+    full, below : float
+        Share of the pixels that have the largest value, and of those at most 2 % below it.
+    low, mean, high : float
+        The 1st percentile, the mean and the 99.8th percentile.
+    fingerprint : bytes
+        Alike in images of the same values, whatever type these are kept in.
+    """
+
+    image: object
+    first: float
+    top: float
+    finite: bool
+    flat: bool
+    full: float
+    below: float
+    low: float
+    mean: float
+    high: float
+    fingerprint: bytes
+
+    @property
+    def name(self):
+        """The name of the file."""
+        return self.image.path.name
+
+    @property
+    def usable(self):
+        """Whether there is anything to compare with other images."""
+        return self.finite and not self.flat
+
+
+def summarise(image):
+    """Read the middle plane of an image; of one larger than four megapixels, every so many rows.
+
+    Returns
+    -------
+    Summary
+    """
+    plane = image.plane(image.planes // 2)
+    pixels = np.asarray(plane[:: max(1, plane.size // _LOOKED_AT)])
+    top = pixels.max()
+    finite = pixels.dtype.kind != "f" or bool(np.isfinite(pixels).all())
+    rows, columns = (max(1, side // _GRID) for side in plane.shape[:2])
+    few = np.ascontiguousarray(plane[::rows, ::columns], "<f8")
+    low, high = np.percentile(few, (1, 99.8)) if finite else (np.nan, np.nan)
+    return Summary(
+        image,
+        first=float(pixels.flat[0]),
+        top=float(top),
+        finite=finite,
+        flat=bool(finite and pixels.min() == top),
+        full=float((pixels == top).mean()),
+        below=float(((pixels >= float(top) * (1 - _BELOW)) & (pixels < top)).mean()),
+        low=float(low),
+        mean=float(few.mean()) if finite else np.nan,
+        high=float(high),
+        fingerprint=hashlib.blake2b(repr(image.shape).encode() + few.tobytes()).digest(),
+    )
+
+
+def same_pixels(one, other):
+    """Whether two images of one shape have the same values in all planes; read in bands, for planes may be larger
+    than memory."""
+    height, width, channels = one.plane_shape
+    band = max(1, _LOOKED_AT // (width * channels))
+    for number in _from_middle(one.planes):
+        for y in range(0, height, band):
+            here, there = (image.plane(number)[y : y + band] for image in (one, other))
+            if not np.array_equal(here, there):
+                return False
+    return True
+
+
+def is_constant(image):
+    """Whether all planes of an image have one value only; read in bands."""
+    height, width, channels = image.plane_shape
+    band = max(1, _LOOKED_AT // (width * channels))
+    for number in _from_middle(image.planes):
+        first = image.plane(number)[0, 0, 0]
+        if not all((np.asarray(image.plane(number)[y : y + band]) == first).all() for y in range(0, height, band)):
+            return False
+    return True
+
+
+def _from_middle(count):
+    """Numbers of all planes, the middle one first: it nearly always settles the question."""
+    return sorted(range(count), key=lambda i: abs(i - count // 2))
