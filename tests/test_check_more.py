@@ -229,6 +229,20 @@ def test_images_that_differ_in_one_pixel_or_plane_are_no_copies(tmp_path):
     assert said(check_images(save(tmp_path / "t", a=stack, b=stack), axes="TYX"), "b.tif (of a.tif)")
 
 
+def test_damage_that_only_a_comparison_meets_is_an_error_and_no_crash(tmp_path):
+    images = tmp_path / "i"
+    images.mkdir()
+    tifffile.imwrite(images / "a.tif", noise(5, 256, 256), compression="zlib", metadata={"axes": "TYX"})
+    with tifffile.TiffFile(images / "a.tif") as file:
+        place = file.pages[4].dataoffsets[0]
+    with open(images / "a.tif", "r+b") as file:
+        file.seek(place)
+        file.write(b"junk" * 20)
+    shutil.copyfile(images / "a.tif", images / "b.tif")
+    assert said(check_images(images), "is damaged", ERROR)
+    assert said(check_images(images, images), "is damaged", ERROR)
+
+
 def test_noisy_images_given_as_truth_are_found(tmp_path):
     pixels = {name: noise(512, 512) for name in "abc"}
     images = save(tmp_path / "i", **pixels)

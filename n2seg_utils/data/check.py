@@ -92,7 +92,7 @@ def check_images(images, truth=None, axes="auto", masks=None, kind="auto", joint
         more, target = check_masks(opened, masks, kind, joint, patch, reach)
         findings += more
     if joint or not masks:
-        findings += _noise(opened)
+        findings += _noise([summary.image for summary in summaries])
     if truth and summaries:
         findings += check_truth(summaries, truth, axes)
     return Check(findings, opened, target, costs)

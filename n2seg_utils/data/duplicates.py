@@ -1,5 +1,6 @@
 """The same pixels under two names, which make scores look better than they are."""
 
+from ..errors import UserError
 from ..words import counted
 from .findings import ERROR, WARNING, Finding, some
 from .summaries import same_pixels
@@ -32,7 +33,11 @@ def copies(summaries):
 
 def about_copies(summaries):
     """Findings about images that are in the folder twice."""
-    found = copies(summaries)
+    try:
+        found = copies(summaries)
+    except UserError as error:  # other planes are read than those that the summaries are of
+        yield Finding(ERROR, "", f"{error}.")
+        return
     if found:
         names = some([f"{copy.name} (of {original.name})" for copy, original in found])
         words = "image is a copy of another" if len(found) == 1 else "images are copies of others"

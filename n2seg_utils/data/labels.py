@@ -154,10 +154,10 @@ def open_masks(path, images):
         else:
             found[known] = _open(file, wanted[known], path)
     if not found:
+        hint = did_you_mean([image.path for image in images], alone) or "Give masks the names of their images"
         raise UserError(
             f"No mask in {path} has the name of an image, for example {images[0].path.name} "
-            f"(the first mask is {next(iter(files.values())).name}). "
-            + (did_you_mean([image.path for image in images], alone) or "Give masks the names of their images.")[:-1]
+            f"(the first mask is {next(iter(files.values())).name}). {hint.rstrip('.')}"
         )
     if not all(mask.grey for mask in found.values()):
         found = {name: replace(mask, colours=True) for name, mask in found.items()}

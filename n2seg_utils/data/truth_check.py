@@ -39,15 +39,15 @@ def check_truth(summaries, truth, axes="auto"):
                 yield Finding(ERROR, f"clean image {file.name}", words, "Check that they belong together.")
             else:
                 partners.append((noisy[path], summarise(other)))
+        if partners:
+            yield from about_truth(*map(list, zip(*partners)))
+            yield from _scale(partners)
     except UserError as error:
         yield Finding(ERROR, "", f"{error}.")
         return
     if pairs and alone:
         words = f"{counted(len(alone), 'image')} without a clean partner: {some([p.name for p in alone])}."
         yield Finding(WARNING, "", words, " ".join(filter(None, ("They are not judged.", hint))))
-    if partners:
-        yield from about_truth(*map(list, zip(*partners)))
-        yield from _scale(partners)
 
 
 def _scale(partners):
