@@ -101,7 +101,8 @@ work.ask_settings()
 # images before and after, which gets better by the minute.
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
-# works. An earlier run in the same folder is never overwritten: the new one gets a new name.
+# works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it
+# was. A run that is complete is never overwritten: the new one gets a new name.
 
 # %% cellView="form"
 # @title Train

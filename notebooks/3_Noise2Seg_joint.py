@@ -119,7 +119,8 @@ work.show_patches()
 # itself and says so. At the end, the threshold, the smallest object and more are tuned on the validation images.
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
-# works. An earlier run in the same folder is never overwritten: the new one gets a new name.
+# works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it
+# was. A run that is complete is never overwritten: the new one gets a new name.
 
 # %% cellView="form"
 # @title Train

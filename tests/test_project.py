@@ -128,3 +128,16 @@ def test_start_tells_its_tasks_and_refuses_an_unsuitable_python():
     refused = run("-c", f"{old}; runpy.run_path({str(ROOT / 'start.py')!r}, run_name='__main__')")
     assert refused.returncode == 2
     assert "python.org" in refused.stdout
+
+
+def test_every_promise_names_a_test_that_exists():
+    text = (ROOT / "docs" / "PROMISES.md").read_text(encoding="utf-8")
+    file, named = None, 0
+    for words in re.findall(r"`(test_[^`]+)`", text):
+        head, _, name = words.rpartition("::")
+        file = head or (words if words.endswith(".py") else file)
+        source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        if not words.endswith(".py"):
+            assert f"def {name}(" in source, words
+            named += 1
+    assert named > 10
