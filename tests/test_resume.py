@@ -295,6 +295,8 @@ def test_the_command_goes_on_judges_and_reports(sample, tmp_path, capsys):
         images=str(sample / "images"), truth=str(sample / "clean"), run=str(tmp_path / "run"), **TINY | {"epochs": 3}
     )
     train_denoiser(settings, Impatient(epoch=1))
+    assert main(["train", "denoise", "--images", settings.images, "--run", settings.run]) == 2
+    assert f"or go on with the training that was stopped there: n2seg resume {settings.run}" in capsys.readouterr().err
     assert main(["resume", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "stopped in epoch 2 of 3." in said

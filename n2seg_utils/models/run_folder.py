@@ -69,9 +69,11 @@ class RunFolder:
     def require_free(self):
         """Raise a UserError with a free name if something is in the folder already: nothing is ever overwritten."""
         if self.taken():
+            stopped = (self / "checkpoints").is_dir()
             raise UserError(
                 f"{self.path} is not empty: it holds an earlier run or other files, and nothing is overwritten. "
                 f"Choose another run folder, for example {self.free_name().path}"
+                + (f"; or go on with the training that was stopped there: n2seg resume {self.path}" if stopped else "")
             )
 
     def start(self, settings, facts, split):
