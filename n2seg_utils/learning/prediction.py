@@ -7,13 +7,13 @@ import keras
 import numpy as np
 from csbdeep.internals.predict import Tiling
 
+from . import device
+
 SMALLEST_TILE = 64
 LARGEST_TILE = 1024
 _LARGEST_BYTES = 1_200_000_000
 _BYTES = 48  # of activations at once, a pixel and first-level filter
 _WITH_BATCH_NORM = 1.7  # times as many
-# Names of the errors by which TensorFlow, PyTorch and JAX say that the device's memory is full.
-_OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "JaxRuntimeError")
 
 
 class TiledPredictor:
@@ -79,8 +79,7 @@ class TiledPredictor:
                         on_tile(number, len(tiles))
                 return
             except Exception as error:
-                full = isinstance(error, MemoryError) or type(error).__name__ in _OUT_OF_MEMORY
-                if not full or self.tile <= SMALLEST_TILE:
+                if not device.is_out_of_memory(error) or self.tile <= SMALLEST_TILE:
                     raise
                 self.tile //= 2
 
