@@ -12,9 +12,13 @@ from .about import VERSION
 from .errors import UserError
 from .words import counted
 
+_KINDS = ("auto", "binary", "classes", "instances")
+
 
 def main(arguments=None):
     """Run the command; returns its exit status."""
+    if hasattr(sys.stdout, "reconfigure"):  # not all terminals can show all names of files
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(arguments)
         return options.run_command(options) or 0
@@ -54,7 +58,7 @@ def _parser():
     check.add_argument("--truth", help="clean images of the same names")
     check.add_argument("--masks", help="masks of the same names")
     check.add_argument("--joint", action="store_true", help="for joint training: images without a mask are used too")
-    check.add_argument("--target", default="auto", help="what masks show: binary, classes, instances; default: auto")
+    check.add_argument("--target", choices=_KINDS, default="auto", help="what masks show; default: auto")
     check.add_argument("--axes", default="auto", help="what the dimensions mean, for example TYX")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
 
@@ -98,7 +102,7 @@ def _parser():
     qc.add_argument("--axes", default="auto", help="what the dimensions mean, for example ZYX; default: as files say")
     qc.add_argument("--no-filters", action="store_true", help="do not compare with simple filters of the raw images")
     qc.add_argument("--no-maps", action="store_true", help="do not write maps of the errors and of SSIM")
-    qc.add_argument("--kind", default="auto", help="what labels show: binary, classes, instances; default: auto")
+    qc.add_argument("--kind", choices=_KINDS, default="auto", help="what labels show; default: auto")
     qc.add_argument("--dimensions", choices=("2d", "3d"), help="2d scores stacks of labels plane by plane")
     qc.add_argument("--out", required=True)
 

@@ -10,6 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from n2seg_utils.data.samples import write_sample
 from n2seg_utils.settings import DenoiseSettings, SegmentSettings
 
+from .refusals import require_refusal
+
 # A network so small that a test trains it in seconds.
 TINY = {"network_width": 8, "network_depth": 1, "minutes": 0, "epochs": 2, "steps_per_epoch": 4, "patch_size": 32}
 
@@ -46,6 +48,16 @@ def _own_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+
+
+@pytest.fixture
+def refused(capfd, tmp_path):
+    """Run the command, which must refuse: see :func:`~tests.refusals.require_refusal`. Returns what it says."""
+
+    def run(*arguments, **more):
+        return require_refusal(arguments, capfd, tmp_path, **more)
+
+    return run
 
 
 # A network that learns to find nuclei in some seconds.

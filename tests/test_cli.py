@@ -5,7 +5,6 @@ import csv
 import errno
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,11 +20,9 @@ from n2seg_utils.cli import main
 from n2seg_utils.data.files import list_images
 
 from .conftest import TINY
+from .refusals import contents, noise, write
 
 QUICK = [f"--set={name}={value}" for name, value in (TINY | {"epochs": 1}).items()]
-REMEDY = (
-    r"(?i)\b(use|give|put|save|remove|replace|choose|check|restore|move|make room|did you mean|write|must be|see)\b"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -45,41 +42,6 @@ def n2seg(capfd):
         return out
 
     return run
-
-
-@pytest.fixture
-def refused(capfd, tmp_path):
-    """Run the command; it must end with status 2, one message with a remedy, and every file as it was."""
-
-    def run(*arguments):
-        capfd.readouterr()
-        before = contents(tmp_path)
-        status = main([str(a) for a in arguments])
-        out, err = capfd.readouterr()
-        assert status == 2
-        assert err.startswith("n2seg: ")
-        assert err.count("n2seg: ") == 1
-        assert "Traceback" not in err + out
-        assert re.search(REMEDY, err), err
-        assert contents(tmp_path) == before, "nothing is written and nothing is lost"
-        return err
-
-    return run
-
-
-def contents(folder):
-    """Every file below a folder, hidden ones too, with its bytes."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def noise(*shape, dtype="uint16", seed=0):
-    return np.random.default_rng(seed).integers(90, 300, shape).astype(dtype)
-
-
-def write(path, pixels, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tifffile.imwrite(path, pixels, **options)
-    return path
 
 
 def with_nan(folder):

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import difflib
+import errno
 import io
 import os
 import re
@@ -17,6 +18,25 @@ from ..errors import UserError
 
 # What readers of images raise for files that are none, or broken.
 _UNREADABLE = (tifffile.TiffFileError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, struct.error)
+
+# How files of each kind begin, and how their names should end.
+_KINDS = {
+    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff")),
+    "PNG": ((b"\x89PNG\r\n\x1a\n",), (".png",)),
+    "JPEG": ((b"\xff\xd8\xff",), (".jpg", ".jpeg")),
+}
+
+# What helps when a file cannot be written, if not another folder.
+_ROOM, _CONNECTED = "Make room, or choose a folder on another disk", "Check that its disk or Drive is still connected"
+_REMEDIES = {
+    "ENOSPC": _ROOM,
+    "EDQUOT": _ROOM,
+    "EIO": _CONNECTED,
+    "ENOENT": _CONNECTED,
+    "ENOTCONN": _CONNECTED,
+    "ESTALE": _CONNECTED,
+    "ENAMETOOLONG": "Give the image or the folder a shorter name",
+}
 
 IMAGE_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 
@@ -93,7 +113,7 @@ def pair_by_name(first, second):
 
 def require_absent(paths):
     """Refuse to overwrite: raise a UserError that names the first of `paths` that exists."""
-    there = [p for p in paths if Path(p).exists()]
+    there = [p for p in paths if os.path.lexists(p)]
     if there:
         more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
         raise UserError(
@@ -146,21 +166,21 @@ def readable(path):
     """Turn the many ways in which reading a file fails into one sentence."""
     try:
         yield
-    except (UserError, MemoryError):
+    except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(f"{path} is too large for this computer's memory. Save it in several smaller files") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read {path}: {reason}. Check that it is there and that you may read it") from error
     except _UNREADABLE as error:
-        raise UserError(
-            f"{path} is not an image we can read, or is damaged. Save it again as TIFF, or remove it"
-        ) from error
+        raise UserError(f"{path} {_instead(path)}") from error
 
 
 def write_text(path, text):
     """Write a text file whole or not at all."""
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # file names may hold any bytes
 
 
 def write_table(path, rows):
@@ -196,10 +216,23 @@ def require_space(folder, size):
 
 def cannot_write(path, error):
     """The UserError for a file that could not be written."""
-    remedy = (
-        "Make room, or choose a folder on another disk" if error.errno == 28 else "Choose a folder you may write to"
-    )
+    remedy = _REMEDIES.get(errno.errorcode.get(error.errno), "Choose a folder you may write to")
     return UserError(f"Cannot write {path}: {error.strerror or error}. {remedy}")
+
+
+def _instead(path):
+    """What a file is in place of a whole image, judged by how it begins, and what to do."""
+    start = b"?"
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        start = file.read(64)
+    if not start:
+        return "is damaged: it is empty. Copy it again from where it came, or remove it"
+    if start.lstrip().startswith(b"<"):
+        return "is a web page, for example one to log in, and no image. Download it again, or remove it"
+    for kind, (signatures, endings) in _KINDS.items():
+        if start.startswith(signatures) and Path(path).suffix.lower() not in endings:
+            return f"is a {kind} file under another name. Let its name end in {endings[0]}, or remove it"
+    return "is not an image we can read, or is damaged. Save it again as TIFF, or remove it"
 
 
 def _nothing_here(path, entries):

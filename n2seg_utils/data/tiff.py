@@ -151,6 +151,8 @@ def _cut_short(tiff, series):
     if series.dataoffset is not None:
         ends.append(series.dataoffset + series.nbytes)
     last = series.pages[-1]
+    if last is not None and series.dataoffset is None and len(last.dataoffsets) < np.prod(last.chunked, dtype="int64"):
+        return True  # strips or tiles are missing, which would be read as zeros
     if last is not None and last.dataoffsets:
         ends.append(last.dataoffsets[-1] + last.databytecounts[-1])
     return max(ends) > file.size
