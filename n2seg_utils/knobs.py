@@ -55,10 +55,21 @@ def knob(default, label, help, section, **more):
     return field(default=default, metadata={"knob": Knob(label, help, section, **more)})
 
 
+# What reading YAML raises for files that are none, or whose tags and values do not go together.
+_NO_SETTINGS = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+
+
 class _AsTyped(yaml.SafeLoader):
     """Leaves what is typed in a YAML file as text: YAML itself reads the folder 0123 as 83, and yes as true."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012
+
+    def construct_mapping(self, node, deep=False):
+        names = [name.value for name, _ in node.value if isinstance(name.value, str)]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:  # YAML itself would take the last
+            raise UserError(f"{twice[0]} is there twice. Remove one")
+        return super().construct_mapping(node, deep)
 
 
 _AsTyped.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("(~|null|)$"), ["~", "n", ""])
@@ -92,7 +103,7 @@ class Settings:
         known = cls.knobs()
         for name in values:
             if name not in known:
-                near = difflib.get_close_matches(str(name), known, 1)
+                near = difflib.get_close_matches(str(name).lower(), known, 1)
                 hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
                 raise UserError(f"There is no setting '{name}': {hint}")
         return cls(**values)
@@ -103,16 +114,17 @@ class Settings:
         try:
             with open(path, encoding="utf-8") as file:
                 values = yaml.load(file, _AsTyped)
-        except OSError as error:
-            raise UserError(f"Cannot read the settings file {path}: {error.strerror}. Check its path") from error
-        except (yaml.YAMLError, ValueError) as error:
-            raise UserError(f"{path} is not a settings file: write one 'name: value' a line") from error
-        if not isinstance(values, dict | None):
-            raise UserError(f"{path} is not a settings file: write one 'name: value' a line")
-        try:
+            if not isinstance(values, dict | None):
+                raise ValueError(values)
             return cls.from_mapping(values or {})
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
+        except OSError as error:
+            raise UserError(f"Cannot read the settings file {path}: {error.strerror}. Check its path") from error
+        except _NO_SETTINGS as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" (see line {mark.line + 1})" if mark else ""
+            raise UserError(f"{path} is not a settings file{where}: write one 'name: value' a line") from error
 
     def to_dict(self):
         """Name -> value."""
@@ -163,7 +175,13 @@ def parse(cls, name, value):
     try:
         return _CONVERT[kind](value)
     except (TypeError, ValueError, OverflowError):
-        works = "leave it empty to have it chosen for you" if optional else f"use {default}"
+        works = (
+            "leave it empty to have it chosen for you"
+            if optional
+            else f"use {default}"
+            if default != ""
+            else "give one"
+        )
         raise UserError(f"{name} is '{value}'; it must be {_KINDS[kind]}: {works}") from None
 
 
