@@ -27,6 +27,9 @@ class Normalisation:
     mean: tuple
     std: tuple
 
+    def __post_init__(self):
+        _require_numbers(self.std, self.mean)
+
     def for_image(self, image):
         """The scaling to use for one ImageFile."""
         if self.kind == "dataset":
@@ -128,6 +131,9 @@ class Percentiles:
     high: tuple
     least: tuple
 
+    def __post_init__(self):
+        _require_numbers(self.least, self.low, self.high)
+
     def for_image(self, image):
         """The scaling to use for one ImageFile."""
         if self.kind == "dataset":
@@ -180,6 +186,13 @@ def alike(one, other):
     ratio = np.array(one.std) / np.array(other.std)
     apart = np.abs(np.array(one.mean) - np.array(other.mean)) / np.maximum(one.std, other.std)
     return bool((ratio < _SPREAD).all() and (ratio > 1 / _SPREAD).all() and (apart < _SPREAD).all())
+
+
+def _require_numbers(sizes, *values):
+    """Raise a ValueError unless all are finite numbers, one a channel, and sizes are above zero."""
+    found = np.array([sizes, *values], "float64")
+    if found.ndim != 2 or not found.size or not np.isfinite(found).all() or found[0].min() <= 0:
+        raise ValueError(f"no scaling: {found}")
 
 
 def _divisible(std):

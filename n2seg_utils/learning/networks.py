@@ -1,6 +1,7 @@
 """The U-Nets that csbdeep and n2v build, from stock Keras layers, in 2D and 3D."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from keras import Model, layers
@@ -61,6 +62,11 @@ class Architecture:
     last_activation: str = "linear"
     pool_z: int = 2
     sees: int | None = None
+
+    def __post_init__(self):
+        counts = (self.channels, self.outputs or 1, self.depth, self.width, self.kernel_size, self.pool_z)
+        if self.dims not in (2, 3) or not all(isinstance(n, Integral) and n > 0 for n in counts):
+            raise ValueError(f"no network: {self}")
 
     @property
     def pool(self):

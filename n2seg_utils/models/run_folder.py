@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -40,7 +41,7 @@ class RunFolder:
     def taken(self):
         """Whether there is already something in the folder."""
         if not self.path.is_dir():
-            return self.path.exists()
+            return os.path.lexists(self.path)
         return any(entry.name != LOCK for entry in self.path.iterdir())
 
     def sweep(self):
@@ -159,7 +160,10 @@ class RunFolder:
         """What was trained: "denoise", "segment" or "joint"; folders of n2v are for denoising, of DenoiSeg for both."""
         if self.made_by_n2v:
             return "joint" if b'"denoiseg_alpha"' in (self / "config.json").read_bytes() else "denoise"
-        return self.facts().get("workflow", "denoise")
+        found = self.facts().get("workflow", "denoise")
+        if found not in ("denoise", "segment", "joint"):
+            raise self.damaged("run.json")
+        return found
 
     def require_workflow(self, wanted):
         """Raise a UserError if the model is one for something else."""

@@ -1,5 +1,6 @@
 """What all trained models do: open images as they know them, and work through folders."""
 
+import os
 from pathlib import Path
 
 from ..data.files import list_images, require_absent, stem
@@ -83,6 +84,9 @@ class TrainedModel:
         _require_distinct(files, targets)
         if not keep_existing:
             require_absent([*targets, *(file for target in targets for file in self.beside(target, **options))])
+        for folder in {target.parent for target in targets}:
+            if folder.resolve() == files[0].parent.resolve():
+                raise UserError(f"{folder} is the folder of the images. Choose another folder for the results")
         for image in opened:
             self.require_fit(image)
         for number, (image, target) in enumerate(zip(opened, targets)):
@@ -91,7 +95,7 @@ class TrainedModel:
                 if on_progress:
                     on_progress((number + done / total) / len(opened), image.path.name)
 
-            write = self.add_missing if target.exists() else self.predict_file
+            write = self.add_missing if os.path.exists(target) else self.predict_file
             write(image, target, tile=tile, on_tile=report, **options)
         return targets
 

@@ -84,9 +84,13 @@ def open_start(settings):
     else:
         try:
             architecture = Architecture(**folder.facts()["network"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise folder.damaged("run.json") from error
         file = folder / weights.BEST
+    try:
+        weights.read(file)  # before anything is written
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise folder.damaged(file.name) from error
     dims = f"{architecture.dims}d"
     if settings.dimensions not in ("auto", dims):
         raise UserError(f"{folder.path} holds a {dims} model, but dimensions is {settings.dimensions}: use auto")

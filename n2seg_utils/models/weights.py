@@ -40,7 +40,7 @@ def load(network, path):
     ValueError
         If the file is not of a network like this one.
     """
-    stored = _read(path)
+    stored = read(path)
     weighted = {layer.name: layer for layer in network.layers if layer.weights}
     found, wanted = _by_role(stored), _by_role(weighted)
     if found.keys() != wanted.keys():
@@ -58,7 +58,7 @@ def load_fitting(network, path, leave=()):
         Names of the layers that were loaded, and of those that were not, because the file has no such layer or one of
         another shape.
     """
-    stored = _read(path)
+    stored = read(path)
     weighted = {layer.name: layer for layer in network.layers if layer.weights}
     found, loaded = _by_role(stored), []
     for role, name in _by_role(weighted).items():
@@ -69,8 +69,14 @@ def load_fitting(network, path, leave=()):
     return loaded, [name for name in weighted if name not in loaded]
 
 
-def _read(path):
-    """Layer -> its arrays."""
+def read(path):
+    """Layer -> its arrays.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        If the file is no such file, or holds what is not a number.
+    """
     with h5py.File(path, "r") as file:
         groups = file.get("model_weights", file)  # a whole model was saved, or its weights only
         stored = {}
@@ -78,6 +84,8 @@ def _read(path):
             names = _texts(groups[layer].attrs["weight_names"])
             if names:
                 stored[layer] = [np.asarray(groups[layer][name]) for name in names]
+    if not all(np.isfinite(array).all() for arrays in stored.values() for array in arrays):
+        raise ValueError("some weights are not numbers")
     return stored
 
 
