@@ -175,13 +175,7 @@ def parse(cls, name, value):
     try:
         return _CONVERT[kind](value)
     except (TypeError, ValueError, OverflowError):
-        works = (
-            "leave it empty to have it chosen for you"
-            if optional
-            else f"use {default}"
-            if default != ""
-            else "give one"
-        )
+        works = "leave it empty to have it chosen for you" if optional else f"use {default}"
         raise UserError(f"{name} is '{value}'; it must be {_KINDS[kind]}: {works}") from None
 
 
