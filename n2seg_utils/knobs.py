@@ -14,6 +14,7 @@ from .errors import UserError
 
 # Environment variable with settings as JSON, which the forms of a notebook that is run headless start from.
 PRESET = "N2SEG_SET"
+_LARGEST_FILE = 100_000  # letters in a settings file; ours have some 6,000
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class _AsTyped(yaml.SafeLoader):
             raise UserError(f"{twice[0]} is there twice. Remove one")
         return super().construct_mapping(node, deep)
 
+    def compose_node(self, parent, index):
+        """No settings need references, by which a few lines can stand for more text than fits into memory."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("a reference to another value")
+        return super().compose_node(parent, index)
+
 
 _AsTyped.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("(~|null|)$"), ["~", "n", ""])
 
@@ -105,7 +112,7 @@ class Settings:
             if name not in known:
                 near = difflib.get_close_matches(str(name).lower(), known, 1)
                 hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
-                raise UserError(f"There is no setting '{name}': {hint}")
+                raise UserError(f"There is no setting '{_short(name)}': {hint}")
         return cls(**values)
 
     @classmethod
@@ -113,7 +120,10 @@ class Settings:
         """Settings from a YAML file, for example a run's ``settings.yaml``."""
         try:
             with open(path, encoding="utf-8") as file:
-                values = yaml.load(file, _AsTyped)
+                text = file.read(_LARGEST_FILE + 1)
+            if len(text) > _LARGEST_FILE:
+                raise ValueError("larger than settings are")
+            values = yaml.load(text, _AsTyped)
             if not isinstance(values, dict | None):
                 raise ValueError(values)
             return cls.from_mapping(values or {})
@@ -176,7 +186,7 @@ def parse(cls, name, value):
         return _CONVERT[kind](value)
     except (TypeError, ValueError, OverflowError):
         works = "leave it empty to have it chosen for you" if optional else f"use {default}"
-        raise UserError(f"{name} is '{value}'; it must be {_KINDS[kind]}: {works}") from None
+        raise UserError(f"{name} is '{_short(value)}'; it must be {_KINDS[kind]}: {works}") from None
 
 
 def problem(about, name, value):
@@ -187,7 +197,7 @@ def problem(about, name, value):
         if value in about.choices:
             return ""
         near = difflib.get_close_matches(str(value).lower(), about.choices, 1, cutoff=0)
-        return f"{name} is '{value}'; it must be one of {', '.join(about.choices)}: use {near[0]}"
+        return f"{name} is '{_short(value)}'; it must be one of {', '.join(about.choices)}: use {near[0]}"
     if isinstance(value, str | bool):
         return ""
     if not math.isfinite(value):
@@ -236,9 +246,15 @@ def _switch(value):
 
 
 def _text(value):
-    if isinstance(value, list | dict):
+    if isinstance(value, list | dict) or "\0" in str(value):  # which no file's name can have
         raise ValueError
     return str(value).strip()
+
+
+def _short(value):
+    """A value as a message shows it: not more than a line of it."""
+    text = str(value)
+    return text if len(text) <= 100 else text[:97] + "..."
 
 
 _CONVERT = {int: _whole, float: _number, bool: _switch, str: _text}

@@ -9,7 +9,6 @@ import re
 import struct
 import zipfile
 import zlib
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +19,16 @@ from scipy.sparse.csgraph import connected_components
 
 from ..errors import UserError
 from .files import readable, whole_file
-from .outlines import fill, fill_oval, outlines_of
+from .outlines import CLOSE, LINE, MOVE, fill, fill_oval, outlines_of, outlines_of_path
 
 ENDINGS = (".roi", ".zip")
+
+_LARGEST_ROI, _LARGEST_SET = 2**24, 2**28  # bytes, unpacked: far more than people draw
 
 _OUTLINED = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
 _NO_AREA = (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.IMAGE, ROI_SUBTYPE.ARROW)
 # What roifile and zipfile raise for files that are none, or broken.
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, LookupError, TypeError, struct.error)
-
-# java.awt.geom.PathIterator: move, line, quadratic and cubic Bézier curve, close; and how many points each has.
-_MOVE, _LINE, _CLOSE = 0, 1, 4
-_POINTS = {_MOVE: 1, _LINE: 1, 2: 2, 3: 3, _CLOSE: 0}
-_STEPS = np.linspace(0, 1, 17)[1:, None]  # a curve is drawn as 16 straight lines
 
 # The first number of names such as 0003-0120-0340 is the slice, where the ROI itself does not say (ImageCanvas.java).
 _SLICE_IN_NAME = re.compile(r"(\d{4})-\d{4}-\d{4}|(\d{5})-\d{5}-\d{5}|(\d{6})-\d{6}-\d{6}")
@@ -137,6 +133,8 @@ def _load(path):
                     f"{path} holds no ROIs, only {', '.join(f.filename for f in files[:3])}. Save the set in Fiji's "
                     "ROI Manager (More > Save...)"
                 )
+            if sum(file.file_size for file in rois) > _LARGEST_SET:  # no more than this is unpacked, whatever there is
+                raise ValueError("unpacked, the set is too large")
             return [_decode(archive.read(file), Path(file.filename).stem) for file in rois]
 
 
@@ -152,8 +150,10 @@ def _understood(path):
 
 
 def _decode(data, name):
+    if len(data) > _LARGEST_ROI:
+        raise ValueError("the ROI is too large")
     roi = ImagejRoi.frombytes(data)
-    roi.name = roi.name or name
+    roi.name = (roi.name or name)[:255]  # in which patterns are looked for
     return roi
 
 
@@ -202,7 +202,8 @@ def _pixels(roi, path, shape):
     if roi.roitype == ROI_TYPE.OVAL:
         mask = fill_oval(low - first, high - first, size)
     else:
-        mask = fill([outline - first for outline in outlines], size)
+        with _understood(path):
+            mask = fill([outline - first for outline in outlines], size)
     if not mask.any() and ((low < 0).any() or (high > limits).any()):
         raise UserError(
             f"The ROI '{roi.name}' of {path} lies outside of the image, which has {shape[1]} x {shape[0]} pixels. "
@@ -214,7 +215,7 @@ def _pixels(roi, path, shape):
 def _drawn(roi):
     """The outlines (x, y) of an area, one at least; of an oval, its box."""
     if roi.composite:
-        outlines = _pieces(roi.multi_coordinates)
+        outlines = outlines_of_path(roi.multi_coordinates)
     elif roi.roitype in _OUTLINED:
         outlines = [np.asarray(roi.coordinates(), "float64")]
     else:
@@ -223,30 +224,6 @@ def _drawn(roi):
     if not outlines or not all(len(outline) and np.isfinite(outline).all() for outline in outlines):
         raise ValueError("an outline without points")
     return outlines
-
-
-def _pieces(path):
-    """The outlines (x, y) that a path of moves, lines and curves draws."""
-    pieces, at = [], 0
-    while at < len(path):
-        kind = int(path[at])
-        stop = at + 1 + 2 * _POINTS[kind]
-        points = np.asarray(path[at + 1 : stop], "float64").reshape(-1, 2)
-        if kind == _MOVE:
-            pieces.append([points[0]])
-        elif kind == _LINE:
-            pieces[-1].append(points[0])
-        elif kind != _CLOSE:
-            pieces[-1].extend(_curve([pieces[-1][-1], *points]))
-        at = stop
-    return [np.array(piece) for piece in pieces]
-
-
-def _curve(points):
-    """Points on a Bézier curve, by de Casteljau's construction."""
-    while len(points) > 1:
-        points = [a + (b - a) * _STEPS for a, b in pairwise(points)]
-    return points[0]
 
 
 def _area(outlines, x, y):
@@ -260,7 +237,7 @@ def _area(outlines, x, y):
         return ImagejRoi(roitype=ROI_TYPE.TRACED, n_coordinates=len(corners), integer_coordinates=relative, **box)
     path = []
     for outline in outlines:
-        path += [np.column_stack([[_MOVE] + [_LINE] * (len(outline) - 1), outline]).ravel(), [_CLOSE]]
+        path += [np.column_stack([[MOVE] + [LINE] * (len(outline) - 1), outline]).ravel(), [CLOSE]]
     path = np.concatenate(path).astype("float32")
     return ImagejRoi(roitype=ROI_TYPE.RECT, shape_roi_size=len(path), multi_coordinates=path, **box)
 

@@ -13,6 +13,7 @@ from . import axes as axis_rules
 from . import tiff
 from .calibration import Calibration
 from .files import list_images, readable, require_space
+from .pictures import read_picture
 
 _KINDS = "uif"  # unsigned, signed, floating
 
@@ -219,7 +220,7 @@ def open_image(path, axes="auto", binary=False):
     if path.suffix.lower() in tiff.ENDINGS:
         shape, dtype, stated, calibration = tiff.read_header(path)
     else:
-        pixels = _read_picture(path)
+        pixels = read_picture(path)
         shape, dtype, calibration = pixels.shape, pixels.dtype, Calibration()
         stated = "YXC" if pixels.ndim == 3 else "YX"
     if (dtype.kind not in _KINDS and not (binary and dtype.kind == "b")) or 0 in shape:
@@ -260,16 +261,4 @@ def open_images(path, axes="auto"):
 def _planes(path, axes, size, time):
     if path.suffix.lower() in tiff.ENDINGS:
         return tiff.open_planes(path, axes)
-    return axis_rules.planes_first(_read_picture(path), axes)
-
-
-def _read_picture(path):
-    """PNG and JPEG, 16-bit colour included, which Pillow would silently cut to 8 bit."""
-    import imagecodecs
-
-    with readable(path):
-        data = path.read_bytes()
-        if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data:
-            raise ValueError("the JPEG's end is missing, which the decoder would fill with grey")
-        decode = imagecodecs.png_decode if data[:8] == b"\x89PNG\r\n\x1a\n" else imagecodecs.jpeg_decode
-        return decode(data)
+    return axis_rules.planes_first(read_picture(path), axes)

@@ -225,6 +225,11 @@ def _outlined(path, planes, shape, depth, classes, time):
         return imagej_rois.read_rois(path, planes, shape, depth)
     objects, kinds = supervisely.read_annotation(path, shape)
     if len(classes) > 1:
+        unknown = next((kind for kind in kinds if kind not in classes), None)
+        if unknown is not None:
+            raise UserError(
+                f"{path} has an object of class '{unknown}', which the project does not list. Export the project again"
+            )
         objects = np.array([0, *(1 + classes.index(kind) for kind in kinds)], "int32")[objects]
     return objects[None]
 

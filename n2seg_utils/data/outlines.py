@@ -3,7 +3,14 @@
 Whole numbers are corners of pixels, and a pixel belongs to an area when its centre lies inside, as in ImageJ.
 """
 
+from itertools import pairwise
+
 import numpy as np
+
+# java.awt.geom.PathIterator: move, line, quadratic and cubic Bézier curve, close; and how many points each has.
+MOVE, LINE, CLOSE = 0, 1, 4
+_POINTS = {MOVE: 1, LINE: 1, 2: 2, 3: 3, CLOSE: 0}
+_STEPS = np.linspace(0, 1, 17)[1:, None]  # a curve is drawn as 16 straight lines
 
 
 def fill(outlines, shape):
@@ -22,6 +29,11 @@ def fill(outlines, shape):
     -------
     ndarray (Y, X), bool
 
+    Raises
+    ------
+    ValueError
+        If the outlines are absurdly long; see :func:`require_short`.
+
     Examples
     --------
     >>> import numpy as np
@@ -35,6 +47,7 @@ def fill(outlines, shape):
     downwards = (start[:, 1] <= end[:, 1])[:, None]
     start, end = np.where(downwards, start, end), np.where(downwards, end, start)
     first, last = (np.clip(np.ceil(y - 0.5), 0, shape[0]).astype(int) for y in (start[:, 1], end[:, 1]))
+    require_short((last - first).sum(), shape)
     # Each edge crosses the centres of some rows; right of a crossing, outside and inside change places.
     edge = np.repeat(np.arange(len(start)), last - first)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(last - first) - last, last - first)
@@ -43,6 +56,15 @@ def fill(outlines, shape):
     width = shape[1] + 1
     crossings = np.bincount(row * width + column, minlength=shape[0] * width).reshape(shape[0], width)
     return np.cumsum(crossings[:, :-1], axis=1) % 2 == 1
+
+
+def require_short(length, shape):
+    """Raise a ValueError if outlines of so many pixels, all together, go over an image (Y, X) more than once.
+
+    No area has such an outline, and one that runs to and fro would take any memory.
+    """
+    if not length <= max(1_000_000, shape[0] * (shape[1] + 1)):
+        raise ValueError("an outline goes to and fro")
 
 
 def fill_oval(low, high, shape):
@@ -99,3 +121,27 @@ def outlines_of(mask):
                 at, along = partners[along][at], 1 - along
             outlines.append(corners[outline][:, ::-1])
     return outlines
+
+
+def outlines_of_path(path):
+    """The outlines (x, y) that a path of moves, lines and curves draws."""
+    pieces, at = [], 0
+    while at < len(path):
+        kind = int(path[at])
+        stop = at + 1 + 2 * _POINTS[kind]
+        points = np.asarray(path[at + 1 : stop], "float64").reshape(-1, 2)
+        if kind == MOVE:
+            pieces.append([points[0]])
+        elif kind == LINE:
+            pieces[-1].append(points[0])
+        elif kind != CLOSE:
+            pieces[-1].extend(_curve([pieces[-1][-1], *points]))
+        at = stop
+    return [np.array(piece) for piece in pieces]
+
+
+def _curve(points):
+    """Points on a Bézier curve, by de Casteljau's construction."""
+    while len(points) > 1:
+        points = [a + (b - a) * _STEPS for a, b in pairwise(points)]
+    return points[0]

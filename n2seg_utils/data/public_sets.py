@@ -52,7 +52,8 @@ def _write_dsb2018(out):
     with zipfile.ZipFile(archive) as files:
         for entry in files.namelist():
             parts = Path(entry).parts
-            if parts[-1].endswith(".tif") and parts[-2] in ("images", "masks"):
+            # Of a name only its last two parts count, so that no file can land anywhere else.
+            if len(parts) > 1 and parts[-1].endswith(".tif") and parts[-2] in ("images", "masks"):
                 with whole_file(out / parts[-2] / parts[-1]) as temporary:
                     temporary.write_bytes(files.read(entry))
 

@@ -14,10 +14,12 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 from scipy.ndimage import find_objects
-from skimage.draw import polygon, polygon_perimeter
+from skimage.draw import polygon_perimeter
 
 from ..errors import UserError
-from .files import natural_order, readable, require_absent, whole_file, whole_folder, write_text
+from .files import natural_order, read_json, readable, require_absent, whole_file, whole_folder, write_text
+from .outlines import fill, require_short
+from .pictures import claimed
 
 _META = "meta.json"
 _COLOURS = ("#00C8FF", "#E69F00", "#009E73", "#F0E442", "#D55E00", "#CC79A7")
@@ -65,7 +67,7 @@ def class_names(folder):
     """The titles of a project's classes, in their order."""
     path = Path(folder).expanduser() / _META
     with _understood(path):
-        return [str(entry["title"]) for entry in _read_json(path)["classes"]]
+        return [str(entry["title"]) for entry in read_json(path)["classes"]]
 
 
 def read_annotation(path, shape, classes=None):
@@ -96,7 +98,7 @@ def read_annotation(path, shape, classes=None):
     """
     path = Path(path)
     with _understood(path):
-        annotation = _read_json(path)
+        annotation = read_json(path)
         size = annotation["size"]["height"], annotation["size"]["width"]
         if size != tuple(shape):
             raise UserError(
@@ -106,8 +108,8 @@ def read_annotation(path, shape, classes=None):
         drawn = [entry for entry in annotation["objects"] if classes is None or entry["classTitle"] in classes]
         objects = np.zeros(shape, "int32")
         for number, entry in enumerate(drawn, 1):
-            rows, columns = _pixels(entry, path)
-            inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+            rows, columns = _pixels(entry, path, shape)
+            inside = _within(rows, columns, shape)
             if len(inside) and not inside.any():
                 raise UserError(
                     f"An object of class '{entry['classTitle']}' in {path} lies outside of the image, which has "
@@ -184,53 +186,77 @@ def _understood(path):
             ) from error
 
 
-def _read_json(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _pixels(entry, path):
+def _pixels(entry, path, shape):
     """Rows and columns of the pixels of one object; some may lie outside of the image."""
     kind = entry["geometryType"]
     if kind == "bitmap":
         left, top = entry["bitmap"]["origin"]
-        rows, columns = np.nonzero(_decode(entry["bitmap"]["data"]))
+        rows, columns = np.nonzero(_decode(entry["bitmap"]["data"], shape))
         return rows + top, columns + left
     if kind == "rectangle":
-        corners = np.sort(np.array(entry["points"]["exterior"], "float64").reshape(2, 2), axis=0)
+        corners = np.sort(_points(entry["points"]["exterior"]).reshape(2, 2), axis=0)
         if (corners % 1).any():
             # Exact corners, of a file that did not pass through their package, which rounds them in this way.
             low = np.floor(corners[0] + 0.3)
             corners = np.stack([low, np.maximum(np.ceil(corners[1] - 0.3) - 1, low)])
-        (left, top), (right, bottom) = corners.astype(int)
+        # One row or column around the image says as much as all beyond it.
+        (left, top), (right, bottom) = np.clip(corners, -1, shape[::-1]).astype(int)
         rows, columns = np.mgrid[top : bottom + 1, left : right + 1]
         return rows.ravel(), columns.ravel()
     if kind == "polygon":
-        return _inside([entry["points"]["exterior"], *entry["points"]["interior"]])
+        return _inside([_points(ring) for ring in (entry["points"]["exterior"], *entry["points"]["interior"])], shape)
     raise UserError(
         f"An object of class '{entry['classTitle']}' in {path} is a {kind}, which is no area. Draw it as mask, polygon "
         "or rectangle in Supervisely, or leave this class out"
     )
 
 
-def _inside(rings):
-    """Rows and columns of the pixels that a polygon encloses or touches, without those of its holes.
+def _points(numbers):
+    """Points (x, y), ndarray (N, 2), of what a file says."""
+    points = np.array(numbers, "float64").reshape(-1, 2)
+    if not np.isfinite(points).all():
+        raise ValueError("a point that is nowhere")
+    return points
+
+
+def _inside(rings, shape):
+    """Rows and columns of the pixels that a polygon encloses or touches, without those of its holes; of those outside
+    of the image, the border only.
 
     Points are pixels, and the border belongs to the inside, also that of a hole: this is how their package draws it.
     """
-    rings = [np.floor(np.array(ring, "float64").reshape(-1, 2)).astype(int) for ring in rings]
-    first, last = rings[0].min(0), rings[0].max(0)
-    mask = np.zeros((last - first + 1)[::-1], bool)
+    rings = [np.floor(ring) for ring in rings]
+    steps = [np.abs(ring - np.roll(ring, 1, axis=0)).max(axis=1) for ring in rings]
+    require_short(sum(np.maximum(step, 1).sum() for step in steps), shape)
+    mask, beyond = np.zeros(shape, bool), ([], [])
     for number, ring in enumerate(rings):
-        x, y = (ring - first).T
-        mask[polygon(y, x, mask.shape)] = number == 0
-        mask[polygon_perimeter(y, x, mask.shape)] = number == 0
-    rows, columns = np.nonzero(mask)
-    return rows + first[1], columns + first[0]
+        mask[fill([ring + 0.5], shape)] = number == 0
+        corner = ring.min(0)
+        x, y = (ring - corner).astype(int).T
+        rows, columns = polygon_perimeter(y, x, (y.max() + 1, x.max() + 1))
+        rows, columns = rows + int(corner[1]), columns + int(corner[0])
+        within = _within(rows, columns, shape)
+        mask[rows[within], columns[within]] = number == 0
+        if number == 0:
+            beyond = rows[~within], columns[~within]
+    return tuple(np.append(there, outside).astype(int) for there, outside in zip(np.nonzero(mask), beyond))
 
 
-def _decode(text):
-    """A mask (Y, X) from its text; where a PNG has colours, the last of its channels is the mask."""
-    pixels = imagecodecs.png_decode(zlib.decompress(base64.b64decode(text)))
+def _within(rows, columns, shape):
+    return (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+
+
+def _decode(text, shape):
+    """A mask (Y, X) from its text; where a PNG has colours, the last of its channels is the mask.
+
+    Packed text can unpack to any size: no more is unpacked than a mask of the whole image can take.
+    """
+    most = 8 * (shape[0] + 1) * (shape[1] + 1) + 100_000
+    unpacker = zlib.decompressobj()
+    png = unpacker.decompress(base64.b64decode(text), most)
+    if not unpacker.eof or claimed(png) > most:
+        raise ValueError("a mask that is larger than its image, or cut short")
+    pixels = imagecodecs.png_decode(png)
     return (pixels if pixels.ndim == 2 else pixels[..., -1]) > 0
 
 

@@ -1,9 +1,11 @@
 """TIFF files: the header at once, the pixels plane by plane."""
 
 import logging
+import math
 import struct
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -11,10 +13,11 @@ import tifffile
 from ..errors import UserError
 from .axes import planes_first
 from .calibration import read_calibration
-from .files import readable
+from .files import readable, require_memory
 
 ENDINGS = (".tif", ".tiff")
 _DECODED = 256_000_000  # bytes of decoded pages to keep
+_MOST_PLANES = 10_000_000  # that a header may name; each takes memory before it is looked for
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # we say ourselves what is wrong with a file
 
@@ -68,7 +71,31 @@ class _Content:
 
 def _open(path):
     # A file of a set of OME files is read for itself: tifffile would show each of them as the whole set.
-    return tifffile.TiffFile(path, _multifile=False)
+    tiff = tifffile.TiffFile(path, _multifile=False)
+    try:
+        if tiff.is_ome:
+            _require_plausible(tiff.ome_metadata)
+    except BaseException:
+        tiff.close()
+        raise
+    return tiff
+
+
+def _require_plausible(ome):
+    """Raise a ValueError if OME metadata name more planes than any file has: tifffile makes room for all of them."""
+    try:
+        elements = list(ElementTree.fromstring(ome).iter())
+    except ElementTree.ParseError:
+        return  # tifffile passes over it, too
+    for about in (element.attrib for element in elements):
+        steps = [float(about[name]) for name in ("Start", "End", "Step") if name in about]
+        counts = [
+            math.prod(int(about[name]) for name in ("SizeT", "SizeZ", "SizeC") if name in about),
+            *(int(about[name]) for name in ("PlaneCount", "NumPlanes") if name in about),
+            (steps[1] - steps[0]) / steps[2] if len(steps) == 3 and steps[2] else 0,
+        ]
+        if not max(counts) < _MOST_PLANES:
+            raise ValueError("the file names more planes than it can hold")
 
 
 def _content(tiff):
@@ -109,10 +136,10 @@ class Pages:
         self.front, self.inner = axes[:split], axes[split:]
         self.counts = content.shape[:split]
         one_plane_a_page = {"Y", "X"} <= set(self.inner) and content.shape[split:] == inner
-        regular = one_plane_a_page and len(self.pages) == np.prod(self.counts, dtype="int64")
+        regular = one_plane_a_page and len(self.pages) == math.prod(self.counts)
         self.axes, self.regular = axes, regular
-        one = inner if regular else content.shape
-        self.piece_bytes = int(np.prod(one, dtype="int64")) * content.dtype.itemsize
+        self.piece_bytes = math.prod(inner if regular else content.shape) * content.dtype.itemsize
+        require_memory(tiff.filehandle.path, self.piece_bytes)
         room = _DECODED // max(1, self.piece_bytes)
         self.page = lru_cache(maxsize=max(1, min(room, 256)))(self._page)
 

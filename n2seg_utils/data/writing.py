@@ -48,7 +48,7 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
     with whole_file(path) as temporary:
         require_space(temporary.parent, nbytes)
         with local_file(temporary) as local:
-            options = _options(like.calibration, axes, dtype, nbytes, display)
+            options = _options(like.calibration, axes, dtype, nbytes, display, size["X"])
             offset = tifffile.memmap(local, shape=shape, dtype=dtype, **options).offset
             _reserve(local)
             yield _Target(local, offset, shape, axes, dtype, size["Z"]).write
@@ -78,8 +78,9 @@ def to_type(values, dtype):
     return np.clip(np.rint(np.asarray(values, "float64")), limits.min, largest).astype(dtype)
 
 
-def _options(calibration, axes, dtype, nbytes, display):
-    if dtype.name in _IMAGEJ_TYPES and nbytes < _LARGEST_IMAGEJ:
+def _options(calibration, axes, dtype, nbytes, display, width):
+    # Of ImageJ's TIFF, tifffile takes columns of a single pixel for samples of a colour.
+    if dtype.name in _IMAGEJ_TYPES and nbytes < _LARGEST_IMAGEJ and width > 1:
         return {"imagej": True} | _imagej(calibration, axes, display)
     return {
         "ome": dtype.name not in _NOT_OME_TYPES,

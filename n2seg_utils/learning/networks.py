@@ -1,11 +1,18 @@
 """The U-Nets that csbdeep and n2v build, from stock Keras layers, in 2D and 3D."""
 
+import operator
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from keras import Model, layers
 
+# Far beyond any network in use, and small enough to be counted: files of strangers may ask for anything.
+_RANGES = {
+    "dims": (2, 3), "channels": (1, 1024), "outputs": (1, 1024), "depth": (0, 8), "width": (1, 1024),
+    "kernel_size": (1, 31), "pool_z": (1, 2),
+}  # fmt: skip
+# By name only: Keras makes objects of any class from what is no text.
+_ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax", "softplus", "tanh", "elu")
 _BINOMIAL = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
 
@@ -64,9 +71,19 @@ class Architecture:
     sees: int | None = None
 
     def __post_init__(self):
-        counts = (self.channels, self.outputs or 1, self.depth, self.width, self.kernel_size, self.pool_z)
-        if self.dims not in (2, 3) or not all(isinstance(n, Integral) and n > 0 for n in counts):
-            raise ValueError(f"no network: {self}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= operator.index(value) <= high:
+                raise ValueError(f"{name} is {value}; it must be between {low} and {high}")
+        if self.last_activation not in _ACTIVATIONS:
+            raise ValueError(f"last_activation must be one of {', '.join(_ACTIVATIONS)}")
+
+    @property
+    def least_weights(self):
+        """Weights of the first and of the deepest convolution, known without making the network; it has more."""
+        before = self.width * 2 ** (self.depth - 1) if self.depth else self.width
+        pairs = (self.channels if self.together else 1) * self.width + before * self.width * 2**self.depth
+        return self.kernel_size**self.dims * pairs * (1 if self.together else self.channels)
 
     @property
     def pool(self):

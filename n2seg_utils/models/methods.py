@@ -1,8 +1,7 @@
 """What was done, as a paragraph for the methods section of a paper, with its references."""
 
-import csv
-
 from ..about import ADDRESS, VERSION
+from ..data.files import read_table
 from ..words import counted
 
 _REFERENCES = {
@@ -137,8 +136,7 @@ def _trained(model, cite):
 
 def _counts(model):
     """How many images trained, in words, and what was kept out."""
-    with open(model.run / "split.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(model.run / "split.csv")
     used = {use: {row["image"] for row in rows if row["use"] == use} for use in ("train", "validate")}
     few = model.run.facts().get("annotated", {}) if model.run.workflow == "joint" else {}
     said = {use: f" ({len(few[use])} of them annotated)" if use in few else "" for use in used}

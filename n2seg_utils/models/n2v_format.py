@@ -1,10 +1,11 @@
 """The configuration file that n2v, csbdeep and napari read, and what n2v wrote itself."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
-from ..data.files import write_text
+from ..data.files import read_json, write_text
 from ..data.normalisation import Normalisation
 from ..errors import UserError
 from ..learning.networks import Architecture
@@ -126,7 +127,7 @@ def load_architecture(folder):
 
 def _read(folder):
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
     except (OSError, ValueError) as error:
         raise _damaged(folder) from error
     if not isinstance(config, dict):
@@ -140,7 +141,8 @@ def _damaged(folder):
 
 def _weights_file(folder, config):
     for name in (config.get("train_checkpoint"), *_WEIGHTS):
-        if name and (folder / name).is_file():
+        # A name only: a path could lead out of the folder.
+        if isinstance(name, str) and Path(name).name == name and (folder / name).is_file():
             return folder / name
     raise UserError(f"{folder} has no {_WEIGHTS[0]}, so the model cannot be used. Copy that file there too")
 

@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from ..data.files import make_folder, write_table, write_text
+from ..data.files import make_folder, read_json, write_table, write_text
 from ..errors import UserError
 from ..versions import versions
 
@@ -96,7 +96,7 @@ class RunFolder:
     def facts(self):
         """What run.json says; empty before the run starts."""
         try:
-            facts = json.loads((self / "run.json").read_text(encoding="utf-8"))
+            facts = read_json(self / "run.json")
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

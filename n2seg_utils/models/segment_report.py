@@ -1,11 +1,9 @@
 """How good is this segmentation? Scores on the validation images, counts, pictures, and the report."""
 
-import csv
-
 import numpy as np
 
 from ..data import drive, supervisely
-from ..data.files import list_images, stem, write_table
+from ..data.files import list_images, read_table, stem, write_table
 from ..data.images import central, open_image
 from ..data.labels import bring_masks
 from ..progress import halves
@@ -134,8 +132,8 @@ def tuning_curve(segmenter):
     """The rows of tuning.csv, threshold and score; none if the tuning was stopped."""
     if not (segmenter.run / "tuning.csv").is_file():
         return []
-    with open(segmenter.run / "tuning.csv", encoding="utf-8", newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    rows = read_table(segmenter.run / "tuning.csv")
+    return [{name: float(value) for name, value in row.items()} for row in rows]
 
 
 def write_segment_report(segmenter, scores=None):
@@ -193,8 +191,7 @@ def judged_on(segmenter):
 
 
 def _split(segmenter):
-    with open(segmenter.run / "split.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_table(segmenter.run / "split.csv")
 
 
 def _about_tuning(target):

@@ -181,6 +181,7 @@ def load_network(architecture, file, run):
         If the file is damaged or of another network.
     """
     try:
+        weights.require_for(architecture, file)
         network = unet(architecture)
         weights.load(network, file)
     except (OSError, ValueError, KeyError, TypeError) as error:

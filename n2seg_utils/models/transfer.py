@@ -88,7 +88,7 @@ def open_start(settings):
             raise folder.damaged("run.json") from error
         file = folder / weights.BEST
     try:
-        weights.read(file)  # before anything is written
+        weights.require_for(architecture, file)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise folder.damaged(file.name) from error
     dims = f"{architecture.dims}d"

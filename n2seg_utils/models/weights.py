@@ -1,11 +1,13 @@
 """Weights in the files that Keras 2 and 3, n2v, csbdeep and napari read."""
 
 import re
+from pathlib import Path
 
 import h5py
 import numpy as np
 
 from ..data.files import whole_file
+from ..errors import UserError
 
 BEST = "weights_best.h5"
 _ROLE = re.compile(r"(?:channel_(\d+)_?)?((?:down|up)_level_\d+_no_\d+|middle_\d+|max_\d+|output)")
@@ -69,6 +71,13 @@ def load_fitting(network, path, leave=()):
     return loaded, [name for name in weighted if name not in loaded]
 
 
+def require_for(architecture, path):
+    """Raise a ValueError if a file holds fewer weights than a network has: before memory is taken for that network."""
+    held, needed = sum(array.size for arrays in read(path).values() for array in arrays), architecture.least_weights
+    if held < needed:
+        raise ValueError(f"the network has {needed:,} weights or more, and the file {held:,}")
+
+
 def read(path):
     """Layer -> its arrays.
 
@@ -76,17 +85,48 @@ def read(path):
     ------
     OSError, KeyError, ValueError
         If the file is no such file, or holds what is not a number.
+    UserError
+        If the file refers to other files, or claims more than it holds.
     """
     with h5py.File(path, "r") as file:
+        _require_no_links(file, path)
         groups = file.get("model_weights", file)  # a whole model was saved, or its weights only
         stored = {}
         for layer in _texts(groups.attrs["layer_names"]):
             names = _texts(groups[layer].attrs["weight_names"])
             if names:
-                stored[layer] = [np.asarray(groups[layer][name]) for name in names]
+                stored[layer] = [groups[layer][name] for name in names]
+        _require_held([one for arrays in stored.values() for one in arrays], path)
+        stored = {layer: [np.asarray(one) for one in arrays] for layer, arrays in stored.items()}
     if not all(np.isfinite(array).all() for arrays in stored.values() for array in arrays):
         raise ValueError("some weights are not numbers")
     return stored
+
+
+def _require_no_links(file, path):
+    """HDF5 can show other files of the computer as parts of this one; weights never need that."""
+    found = []
+    try:
+        file.visititems_links(lambda name, link: None if isinstance(link, h5py.HardLink) else found.append(name))
+    except RuntimeError as error:
+        raise ValueError("the file is damaged") from error
+    if found:
+        raise UserError(f"{path} refers to other places ({found[0]}), which weights never do. Do not use it")
+
+
+def _require_held(arrays, path):
+    """Arrays may lie in other files, be packed, or not be there at all: a small file can claim any size."""
+    for one in arrays:
+        if not isinstance(one, h5py.Dataset) or one.dtype.kind != "f":
+            raise ValueError("weights are arrays of numbers")
+        if one.external or one.is_virtual:
+            raise UserError(f"{path} refers to other files, which weights never do. Do not use it")
+    claimed, held = sum(one.nbytes for one in arrays), Path(path).stat().st_size
+    if claimed > held:
+        raise UserError(
+            f"{path} claims {claimed:,} bytes of weights, but is a file of {held:,}. Restore it from a copy; if it was "
+            "packed, unpack it with h5repack"
+        )
 
 
 def _by_role(names):

@@ -153,7 +153,8 @@ class Segmenting(Workflow):
         more = {name: getattr(wanted, name) for name in self.kept_as}
         self.model.settings = tuned.replace(**chosen)
         if self.model.rule != self.model.stored:
-            say(f"With your own numbers: {self.model.rule.describe()}. The tuned ones are kept in the run folder.")
+            rule = escape(self.model.rule.describe())
+            say(f"With your own numbers: {rule}. The tuned ones are kept in the run folder.")
         try:
             made_with = chosen | more | {"outlines": wanted.outlines}
             source, folder = self.apply(images, made_with, outlines=wanted.outlines == "imagej", **more)

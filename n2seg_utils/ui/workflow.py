@@ -154,7 +154,8 @@ def free_folder(wanted):
     run = RunFolder(under_root(wanted))
     if run.taken():
         run, taken = run.free_name(), run
-        say(f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{run.path.name}</b>.")
+        name = escape(run.path.name)
+        say(f"{escape(str(taken.path))} holds an earlier run, and is kept: this one goes to <b>{name}</b>.")
     return run.path
 
 
