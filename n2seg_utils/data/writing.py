@@ -84,6 +84,7 @@ def _options(calibration, axes, dtype, nbytes, display, width):
         return {"imagej": True} | _imagej(calibration, axes, display)
     return {
         "ome": dtype.name not in _NOT_OME_TYPES,
+        "photometric": "minisblack",  # or tifffile would take three columns of pixels for colours
         "bigtiff": nbytes >= _LARGEST_IMAGEJ,
         "metadata": _ome(calibration, axes),
     }
