@@ -578,8 +578,10 @@ def test_what_is_no_model_to_start_from_is_refused(old, tmp_path):
     with pytest.raises(UserError, match="nothing"):
         transfer.open_start(settings(tmp_path / "nothing"))
     folder = old("care_2d")
-    (folder / "weights_best.h5").write_bytes(b"junk")
     start = transfer.open_start(settings(folder))
+    (folder / "weights_best.h5").write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"weights_best\.h5"):
+        transfer.open_start(settings(folder))
     with pytest.raises(UserError, match=r"weights_best\.h5"):
         start.put_into(unet(start.design(Architecture(outputs=3))), "nothing", "segment")
     weights.save(unet(Architecture(depth=1, width=6)), folder / "weights_best.h5")
