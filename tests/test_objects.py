@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.measure import regionprops
 
 from n2seg_utils import SegmentSettings, UserError
-from n2seg_utils.data.files import write_table
+from n2seg_utils.data.tables import write_table
 from n2seg_utils.learning.annotations import BACKGROUND, INSIDE, border_classes_of, normalised_distance
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.models import transfer, tuning, weights

@@ -19,10 +19,11 @@ from skimage.draw import polygon, polygon_perimeter
 from n2seg_utils.data import supervisely
 from n2seg_utils.data.axes import ORDER
 from n2seg_utils.data.calibration import Calibration
-from n2seg_utils.data.files import pair_by_name, read_table, stem, write_table
+from n2seg_utils.data.files import pair_by_name, stem
 from n2seg_utils.data.imagej_rois import read_rois, write_rois
 from n2seg_utils.data.images import ImageFile, open_image
 from n2seg_utils.data.labels import open_masks
+from n2seg_utils.data.tables import read_table, write_table
 from n2seg_utils.data.targets import Target, recognise
 from n2seg_utils.data.writing import image_writer
 from n2seg_utils.learning.networks import Architecture

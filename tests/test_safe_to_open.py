@@ -28,11 +28,11 @@ import n2seg_utils
 from n2seg_utils import DenoiseSettings, SegmentSettings, UserError, train_denoiser
 from n2seg_utils.cli import main
 from n2seg_utils.data import public_sets
-from n2seg_utils.data.files import read_table, write_table
 from n2seg_utils.data.imagej_rois import read_rois
 from n2seg_utils.data.images import open_image
 from n2seg_utils.data.labels import open_masks
 from n2seg_utils.data.supervisely import read_annotation
+from n2seg_utils.data.tables import read_table, write_table
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.models import weights
 from n2seg_utils.models.denoise_report import write_denoise_report

@@ -1,11 +1,8 @@
 """Folders and files: listing, pairing by name, and writing so that a file is whole or absent."""
 
 import contextlib
-import csv
 import difflib
 import errno
-import io
-import json
 import os
 import re
 import shutil
@@ -41,8 +38,6 @@ _REMEDIES = {
 }
 
 IMAGE_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
-_LARGEST_JSON = 64_000_000  # bytes; parsed, they are some ten times as many
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def list_images(path):
@@ -185,53 +180,6 @@ def write_text(path, text):
     """Write a text file whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # file names may hold any bytes
-
-
-def read_json(path):
-    """What a JSON file says.
-
-    Raises
-    ------
-    ValueError
-        If it is none, larger than any that we or other software write, or nested so deeply that nobody wrote it.
-    """
-    with open(path, "rb") as file:
-        text = file.read(_LARGEST_JSON + 1)
-    if len(text) > _LARGEST_JSON:
-        raise ValueError("the file is too large")
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError("the file is nested too deeply") from error
-
-
-def write_table(path, rows):
-    """Write a list of dicts as a CSV file, whole or not at all.
-
-    Excel and others run a cell that begins like a formula, and files get their names from strangers: such a text has an
-    apostrophe put before it, by which these programs know text; :func:`read_table` takes it away. Numbers, negative
-    ones too, stay as they are.
-    """
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-        heads = {name: name for name in rows[0]}
-        writer.writerows({name: _no_formula(cell) for name, cell in row.items()} for row in [heads, *rows])
-    write_text(path, text.getvalue())
-
-
-def read_table(path):
-    """The rows of a table that :func:`write_table` wrote: a list of dict of str."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return [{_as_it_was(name): _as_it_was(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-
-
-def _no_formula(cell):
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-def _as_it_was(cell):
-    return cell[1:] if isinstance(cell, str) and cell.startswith("'") else cell
 
 
 def make_folder(path):

@@ -17,9 +17,10 @@ from scipy.ndimage import find_objects
 from skimage.draw import polygon_perimeter
 
 from ..errors import UserError
-from .files import natural_order, read_json, readable, require_absent, whole_file, whole_folder, write_text
+from .files import natural_order, readable, require_absent, whole_file, whole_folder, write_text
 from .outlines import fill, require_short
 from .pictures import claimed
+from .tables import read_json
 
 _META = "meta.json"
 _COLOURS = ("#00C8FF", "#E69F00", "#009E73", "#F0E442", "#D55E00", "#CC79A7")

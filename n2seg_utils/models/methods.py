@@ -1,7 +1,7 @@
 """What was done, as a paragraph for the methods section of a paper, with its references."""
 
 from ..about import ADDRESS, VERSION
-from ..data.files import read_table
+from ..data.tables import read_table
 from ..words import counted
 
 _REFERENCES = {

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.files import read_json, write_text
+from ..data.files import write_text
 from ..data.normalisation import Normalisation
+from ..data.tables import read_json
 from ..errors import UserError
 from ..learning.networks import Architecture
 from ..settings import DenoiseSettings

@@ -1,10 +1,10 @@
 """A training that was stopped, as its run folder tells it."""
 
-import csv
 from functools import cached_property
 
 from ..data.normalisation import Normalisation, Percentiles
 from ..data.split import Part
+from ..data.tables import read_table
 from ..data.targets import Target
 from ..errors import UserError
 from ..learning.networks import Architecture
@@ -111,8 +111,8 @@ class Past:
         """Which images train and which validate: a list of Part."""
         numbers = {image.path.name: number for number, image in enumerate(images)}
         try:
-            with open(self.run / "split.csv", encoding="utf-8", newline="") as file:
-                return [Part(numbers[row["image"]], row["use"], _region(row["region"])) for row in csv.DictReader(file)]
+            rows = read_table(self.run / "split.csv")
+            return [Part(numbers[row["image"]], row["use"], _region(row["region"])) for row in rows]
         except (OSError, ValueError, KeyError) as error:
             raise self.run.damaged("split.csv") from error
 

@@ -7,7 +7,8 @@ import re
 import time
 from pathlib import Path
 
-from ..data.files import make_folder, read_json, write_table, write_text
+from ..data.files import make_folder, write_text
+from ..data.tables import read_json, write_table
 from ..errors import UserError
 from ..versions import versions
 

@@ -3,9 +3,10 @@
 import numpy as np
 
 from ..data import drive, supervisely
-from ..data.files import list_images, read_table, stem, write_table
+from ..data.files import list_images, stem
 from ..data.images import central, open_image
 from ..data.labels import bring_masks
+from ..data.tables import read_table, write_table
 from ..progress import halves
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.files import require_absent, stem, write_table, write_text
+from ..data.files import require_absent, stem, write_text
 from ..data.images import ImageFile, open_image, require_finite
+from ..data.tables import write_table
 from ..errors import UserError
 from . import blind_plots, plots
 from .pairs import described, for_json, like, matched

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from skimage.measure import label as connected_pieces
 
-from ..data.files import is_image_name, list_images, pair_by_name, require_absent, stem, write_table, write_text
+from ..data.files import is_image_name, list_images, pair_by_name, require_absent, stem, write_text
 from ..data.images import ImageFile, open_image
 from ..data.labels import Mask, list_masks, open_masks
+from ..data.tables import write_table
 from ..data.targets import KINDS, EmptyMasksError, Target, recognise
 from ..errors import UserError
 from . import overlays, plots

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.files import require_absent, stem, write_table, write_text
+from ..data.files import require_absent, stem, write_text
 from ..data.images import ImageFile, open_image
+from ..data.tables import write_table
 from ..data.writing import image_writer
 from ..progress import halves
 from ..words import counted
