@@ -140,7 +140,7 @@ MASKS = {
     "an image given as mask": (masks(noise(SIDE, SIDE, seed=1)), "cell_1.tif"),
     "the images given as masks": (
         masks(noise(SIDE, SIDE, seed=1), noise(SIDE, SIDE, seed=2)),
-        "holds 210 values in many pieces",
+        "its pixels are those of the image cell_1.tif",
     ),
     "an empty file": (files(**{"cell_1-tif": b""}), "cell_1.tif is damaged: it is empty"),
     "a mask that was cut short": (files(**{"cell_1-tif": b"II*\0\x08\0\0\0"}), "cell_1.tif"),

@@ -49,7 +49,7 @@ def unfinished(folder, text):
     again = begun(folder, text)
 
     def first():
-        if not (folder / _NOTE).exists():
+        if not begun(folder, text):
             begin(folder, text)
 
     yield again, first

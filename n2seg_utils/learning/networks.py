@@ -72,8 +72,8 @@ class Architecture:
 
     def __post_init__(self):
         for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= operator.index(value) <= high:
+            value = 1 if name == "outputs" and self.outputs is None else getattr(self, name)
+            if not low <= operator.index(value) <= high:
                 raise ValueError(f"{name} is {value}; it must be between {low} and {high}")
         if self.last_activation not in _ACTIVATIONS:
             raise ValueError(f"last_activation must be one of {', '.join(_ACTIVATIONS)}")

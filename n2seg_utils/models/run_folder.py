@@ -41,7 +41,7 @@ class RunFolder:
 
     def taken(self):
         """Whether there is already something in the folder."""
-        if not self.path.is_dir():
+        if not os.path.isdir(self.path):
             return os.path.lexists(self.path)
         return any(entry.name != LOCK for entry in self.path.iterdir())
 
