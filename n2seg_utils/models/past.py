@@ -39,7 +39,7 @@ class Past:
         self.run = run = RunFolder(run)
         self.checkpoints = Checkpoints(run)
         self.facts = run.facts()
-        if not (self.facts.get("workflow") in _SETTINGS and (run / "settings.yaml").is_file()):
+        if not (str(self.facts.get("workflow")) in _SETTINGS and (run / "settings.yaml").is_file()):
             raise UserError(f"{run.path} is not the run folder of a training. Check its path")
         self.over = self.facts.get("status") != "training" and not self.checkpoints
         self.settings = _SETTINGS[self.facts["workflow"]].load(run / "settings.yaml").check().replace(run=str(run))
