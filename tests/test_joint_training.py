@@ -22,7 +22,12 @@ from n2seg_utils.settings import JointSettings
 from .conftest import TINY
 
 BRIEF = TINY | {"steps_per_epoch": 2, "batch_size": 4, "network_width": 4}
-PLAIN = {"normalisation": "dataset", "warp": 0, "recolour": 0}  # patches show the grey values of the images
+PLAIN = {
+    "normalisation": "dataset",
+    "warp": 0,
+    "recolour": 0,
+    "schedule": "constant",
+}  # patches show the grey values of the images
 _APART = 10_000  # from the grey values of one image of marked() to those of the next
 
 
@@ -149,10 +154,10 @@ def test_the_weight_of_denoising_is_that_of_the_documentation():
 
 
 TEACHES = {
-    "denoising only": (1.0, {}, True, False),
-    "segmentation only": (0.0, {}, False, True),
-    "both": (0.5, {}, True, True),
-    "distances too": (0.0, {"method": "distance"}, False, True),
+    "denoising only": (1.0, {"schedule": "constant"}, True, False),
+    "segmentation only": (0.0, {"schedule": "constant"}, False, True),
+    "both": (0.5, {"schedule": "constant"}, True, True),
+    "distances too": (0.0, {"method": "distance", "schedule": "constant"}, False, True),
     "denoising first": (0.5, {"schedule": "denoise_first"}, True, False),
     "denoising later": (0.5, {"schedule": "ramp"}, False, True),
     "published, denoising only": (1.0, {"recipe": "published"}, True, False),

@@ -1,6 +1,6 @@
 """Brightness scaling: decided once, stored with the model, undone after prediction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,15 +124,20 @@ class Percentiles:
         Typical grey values at the two percentiles, one a channel.
     least : tuple of float
         The smallest difference between both that an image had.
+    zero, one : float
+        What becomes 0 and what becomes 1, if not the two percentiles, in units of the range between them.
     """
 
     kind: str
     low: tuple
     high: tuple
     least: tuple
+    zero: float = 0.0
+    one: float = 1.0
 
     def __post_init__(self):
         _require_numbers(self.least, self.low, self.high)
+        _require_numbers((self.one - self.zero,), (self.zero,))
 
     def for_image(self, image):
         """The scaling to use for one ImageFile."""
@@ -140,17 +145,24 @@ class Percentiles:
             return self
         low, high = percentiles(image)
         high = np.maximum(high, low + np.array(self.least))
-        return Percentiles("dataset", tuple(low.tolist()), tuple(high.tolist()), self.least)
+        return Percentiles("dataset", tuple(low.tolist()), tuple(high.tolist()), self.least, self.zero, self.one)
 
     def apply(self, pixels):
         """Grey values (..., C) -> what the network sees, float32."""
-        scaled = np.asarray(pixels, "float32") - np.float32(self.low)
-        scaled /= np.float32(np.subtract(self.high, self.low))
+        zero, one = self._limits()
+        scaled = np.asarray(pixels, "float32") - zero
+        scaled /= one - zero
         return scaled
 
     def undo(self, pixels):
         """What the network says (..., C) -> grey values, float32."""
-        return pixels * np.float32(np.subtract(self.high, self.low)) + np.float32(self.low)
+        zero, one = self._limits()
+        return pixels * (one - zero) + zero
+
+    def _limits(self):
+        """The grey values that become 0 and 1, float32 (C,)."""
+        low, span = np.array(self.low), np.subtract(self.high, self.low)
+        return np.float32(low + self.zero * span), np.float32(low + self.one * span)
 
 
 PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
@@ -159,6 +171,16 @@ PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
 def percentiles(image):
     """The grey values at :data:`PERCENTILES`, two arrays (C,), from evenly spread pixels of an ImageFile."""
     return np.percentile(_spread(image), PERCENTILES, axis=0)
+
+
+def standard(scaling, images):
+    """A percentile scaling with which ImageFiles have a mean of 0 and a variance of 1, on average: Noise2Void learns
+    faster then."""
+    plain = replace(scaling, zero=0.0, one=1.0)
+    found = [plain.for_image(image).apply(_spread(image)) for image in images]
+    middle = float(np.mean([pixels.mean() for pixels in found]))
+    width = float(np.sqrt(np.mean([np.square(pixels - middle).mean() for pixels in found]))) or 1.0
+    return replace(scaling, zero=middle, one=middle + width)
 
 
 def fit_percentiles(images, kind):

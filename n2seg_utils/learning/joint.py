@@ -11,6 +11,10 @@ from .segmentation import Score
 # In Dice: the score is of few images, and says nothing of denoising, which goes on improving (after 1600 steps on
 # DSB2018 with noise 20: 31.9 dB at the epoch of the best score, 32.7 dB at the last, with equal AP).
 _TOLERANCE = 0.01
+_LEAD = 0.5  # share of the steps in which "teacher" learns to denoise alone; they take less than half as long as others
+# What is left to learn from the teacher is a small part of the noise, in units of which errors are measured: 20 of 5,
+# 20, and 100 gave the best of both (benchmarks/README.md).
+_TEACHING = 20.0
 _PSEUDO = 0.15, 0.35  # shares of the training: pseudo-labels count nothing before the first, all from the second on
 _SURE = 0.9  # probability from which on they count
 
@@ -38,7 +42,9 @@ class JointTraining(keras.Model):
         What denoising counts, between 0 and 1; segmentation counts the rest. Both errors are means over the pixels they
         are of, so that the weight means the same whatever share is annotated.
     schedule : str
-        How the weight changes; see :func:`weight_at`.
+        How the weight changes, see :func:`weight_at`; or "teacher": Noise2Void alone for half of the steps, then both,
+        while a copy of what the network is then, its teacher, says of whole patches how they are denoised. Masks teach
+        much faster than noise: without a teacher they spoil what noise has taught.
     spread : float
         Variance of the images as the network sees them; the denoising error is measured in units of it.
     pseudo : float
@@ -47,8 +53,11 @@ class JointTraining(keras.Model):
     References
     ----------
     Buchholz, Prakash, Schmidt, Krull, Jug: DenoiSeg - Joint Denoising and Segmentation. ECCV Workshops 2020. Sohn et
-    al.: FixMatch - Simplifying Semi-Supervised Learning with Consistency and Confidence. NeurIPS 2020.
+    al.: FixMatch - Simplifying Semi-Supervised Learning with Consistency and Confidence. NeurIPS 2020. Li, Hoiem:
+    Learning without Forgetting. ECCV 2016 (the teacher).
     """
+
+    leading, teacher, taught = False, None, False  # whether it learns to denoise alone; the copy; whether that teaches
 
     def __init__(
         self, network, annotated, noisy, hide, seed, loss, weight=0.5, schedule="constant", spread=1.0, pseudo=0.0
@@ -63,6 +72,61 @@ class JointTraining(keras.Model):
         self.score = Score(loss.kinds)
         self.built = True
 
+    def begin(self, plan, worth=False):
+        """Get ready for a training.
+
+        Parameters
+        ----------
+        plan : Plan
+        worth : bool
+            The network can denoise and segment already: it is its own teacher from the beginning.
+
+        Returns
+        -------
+        int or None
+            Epochs in which it learns to denoise alone: their scores mean nothing. None without a teacher.
+        """
+        lead = 0 if worth else int(_LEAD * plan.epochs)
+        if self.schedule != "teacher" or not (lead or worth):
+            self.teacher, self.taught = None, False
+            return None
+        self._hire()
+        return lead
+
+    def begin_epoch(self, number, lead, fresh):
+        """Learn what is to be learned in epoch `number`, counted from 0, when the first `lead` are for denoising.
+
+        Parameters
+        ----------
+        number, lead : int
+        fresh : bool
+            No step of this epoch was taken before.
+        """
+        if self.teacher is None:
+            return
+        if number == lead and fresh:
+            self.teacher.set_weights(self.network.get_weights())
+        self._enter(number < lead)
+
+    def phases(self):
+        """What steps are there, for those who measure how long they take: (share of the steps, what begins them)."""
+        if self.schedule != "teacher":
+            return [(1.0, lambda: None)]
+        self._hire()
+        return [(_LEAD, lambda: self._enter(True)), (1 - _LEAD, lambda: self._enter(False))]
+
+    def _hire(self):
+        if self.teacher is None:
+            self.teacher = keras.models.clone_model(self.network)
+            self.teacher.trainable = False
+
+    def _enter(self, leading):
+        """Learn to denoise alone, or both; that are two graphs."""
+        if (self.leading, self.taught) != (leading, not leading):
+            self.leading, self.taught = leading, not leading
+            self.make_train_function(force=True)
+            self.make_test_function(force=True)
+
     def call(self, step, training=False):
         """Predict the patches of one step.
 
@@ -70,8 +134,9 @@ class JointTraining(keras.Model):
         -------
         denoised, target, hidden : tensor (B, Y, X, C)
             Of the patches that teach to denoise.
-        logits, known : tensor
-            Of the annotated patches; see :class:`~n2seg_utils.learning.segmentation.SegmentationLoss`.
+        logits, known : tensor or None
+            Of the annotated patches; see :class:`~n2seg_utils.learning.segmentation.SegmentationLoss`. None while it
+            learns to denoise alone.
         share : tensor
             How much of the training is done; 1 in validation.
         own : (tensor, tensor) or None
@@ -79,23 +144,34 @@ class JointTraining(keras.Model):
         """
         annotated = self.patches if training else self.validation_patches
         noisy = self.noisy if training else self.validation_noisy
-        image, known = annotated.draw(StepSeed(self.seed, step[0], stream=annotated.stream))
         seeds = StepSeed(self.seed, step[0], stream=noisy.stream)
-        target = noisy.draw(seeds)
+        target = whole = noisy.draw(seeds)
         masked, hidden = self.hide(target, seeds)
+        if self.leading:
+            denoised = self.network(masked, training=training)[..., : target.shape[-1]]
+            return denoised, target, hidden, None, None, 0.0, None
+        image, known = annotated.draw(StepSeed(self.seed, step[0], stream=annotated.stream))
+        if self.taught and training:
+            masked, hidden = target, ops.ones_like(target)
+            target = self._lesson(target, seeds)
         answer = self.network(ops.concatenate([image, masked]), training=training)
         count, channels = image.shape[0], image.shape[-1]
         share, own = 1.0, None
         if training:
             share = ops.cast(step[0], "float32") / self.steps
         if training and self.pseudo:
-            whole = ops.stop_gradient(self.network(target, training=False))
-            own = answer[count:, ..., channels:], whole[..., channels:]
+            sure = ops.stop_gradient(self.network(whole, training=False))
+            own = answer[count:, ..., channels:], sure[..., channels:]
         return answer[count:, ..., :channels], target, hidden, answer[:count, ..., channels:], known, share, own
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The errors of denoising and of segmentation, weighted."""
         denoised, target, hidden, logits, known, share, own = y_pred
+        denoising = masked_mse(target, denoised, hidden) / self.spread
+        if self.leading:
+            return denoising
+        if self.taught and training:
+            denoising = _TEACHING * denoising
         weight = weight_at(share, self.weight, self.schedule)
         segmenting = self.error(known, logits)
         if own:
@@ -103,13 +179,32 @@ class JointTraining(keras.Model):
             trust = self.pseudo * ops.clip((share - sooner) / (later - sooner), 0.0, 1.0)
             classes = pseudo_labels(own[1][..., :kinds])
             segmenting = segmenting + trust * cross_entropy(classes, own[0][..., :kinds], self.error.weights)
-        return weight * masked_mse(target, denoised, hidden) / self.spread + (1 - weight) * segmenting
+        return weight * denoising + (1 - weight) * segmenting
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The loss, and the Dice of what the network would decide."""
         logits, known = y_pred[3:5]
-        self.score.update_state(self.error.classes(known), logits[..., : self.error.kinds])
+        if not self.leading:
+            self.score.update_state(self.error.classes(known), logits[..., : self.error.kinds])
         return self.get_metrics_result()
+
+    def _lesson(self, patches, seeds):
+        """What the teacher says of patches, turned in a way of their own.
+
+        What it says of one patch turned in all ways is better on average than any of it; so is what is learned from it.
+        """
+        heads, axis = keras.random.uniform((3,), seed=seeds) < 0.5, len(patches.shape) - 3
+        ways = [lambda x: ops.flip(x, axis), lambda x: ops.flip(x, axis + 1)] if self.hide.may_flip else []
+        ways += [lambda x: ops.swapaxes(x, axis, axis + 1)] if self.hide.may_turn and self.hide.may_flip else []
+
+        def turned(x, ways):
+            for head, way in ways:
+                x = ops.where(head, way(x), x)
+            return x
+
+        chosen = [(heads[number], way) for number, way in enumerate(ways)]
+        answer = self.teacher(turned(patches, chosen), training=False)[..., : patches.shape[-1]]
+        return ops.stop_gradient(turned(answer, chosen[::-1]))
 
 
 class PublishedTraining(JointTraining):

@@ -48,22 +48,32 @@ def plan_for_minutes(training, minutes, learning_rate):
     # Dropout counts its draws in variables that are no weights.
     before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in training.network.variables]
     prepare(training, learning_rate)
+    pace = validation = 0.0
+    phases = training.phases() if hasattr(training, "phases") else [(1.0, lambda: None)]
+    for share, enter in phases:
+        enter()
+        step, check = _measured(training, min(CALIBRATION_SECONDS, minutes * 6) / len(phases))
+        pace, validation = pace + share * step, validation + share * check
+    for variable, value in before:
+        variable.assign(value)
+    available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
+    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
+    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
+
+
+def _measured(training, limit):
+    """Seconds that a step takes, and a validation, when both are compiled."""
     take_step(training, 0)
     validate(training)
     validation = -time.perf_counter()
     validate(training)
     validation += time.perf_counter()
-    seconds, limit = [], min(CALIBRATION_SECONDS, minutes * 6)
+    seconds = []
     while not seconds or sum(seconds) < limit:
         seconds.append(-time.perf_counter())
         take_step(training, len(seconds))
         seconds[-1] += time.perf_counter()
-    for variable, value in before:
-        variable.assign(value)
-    pace = sum(seconds) / len(seconds)
-    available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
-    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
-    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
+    return sum(seconds) / len(seconds), validation
 
 
 def prepare(training, learning_rate):

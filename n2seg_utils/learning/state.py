@@ -21,12 +21,16 @@ class State:
     best_epoch : int
     least_cost : float
         What the best epoch has least of.
+    lead : int or None
+        Epochs at the beginning whose scores mean nothing; see
+        :meth:`~n2seg_utils.learning.joint.JointTraining.begin`.
     halvings : int
         How often the learning rate was halved because the training became unstable.
     seconds : float
         Spent so far.
     network, optimizer, metrics : list of ndarray
-        Values of all variables of the network, the optimiser, and the means over the epoch that is not complete.
+        Values of all variables of the network (and of its teacher), of the optimiser, and of the means over the epoch
+        that is not complete.
     best : list of ndarray or None
         Weights of the best epoch.
     """
@@ -35,12 +39,18 @@ class State:
     history: list = field(default_factory=list)
     best_epoch: int = 0
     least_cost: float = math.inf
+    lead: int | None = None
     halvings: int = 0
     seconds: float = 0.0
     network: list = field(default_factory=list)
     optimizer: list = field(default_factory=list)
     metrics: list = field(default_factory=list)
     best: list | None = None
+
+    @property
+    def finite(self):
+        """Whether all weights are numbers."""
+        return all(np.isfinite(values).all() for values in self.network if values.dtype.kind == "f")
 
     def into(self, training):
         """Put the values into a training that is compiled.
@@ -51,7 +61,7 @@ class State:
             If they are of another network.
         """
         for variables, values in (
-            (training.network.variables, self.network),
+            (networks(training), self.network),
             (training.optimizer.variables, self.optimizer),
             (training.metrics_variables, self.metrics),
         ):
@@ -59,6 +69,12 @@ class State:
                 raise ValueError("the state is of another network")
             for variable, value in zip(variables, values):
                 variable.assign(value)
+
+
+def networks(training):
+    """The variables of the network, and of its teacher if it has one."""
+    teacher = getattr(training, "teacher", None)
+    return training.network.variables + (teacher.variables if teacher else [])
 
 
 def values_of(variables):

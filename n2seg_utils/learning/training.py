@@ -9,7 +9,8 @@ import keras
 from ..errors import UserError
 from . import device
 from .plan import prepare, take_step, validate
-from .state import State, values_of
+from .rates import InTurn, cosine
+from .state import State, networks, values_of
 
 _OFTEN = 120.0  # seconds between two states that are kept within an epoch
 _HALVINGS = 3  # of the learning rate
@@ -142,11 +143,14 @@ class _Loop:
         self.best_epoch, self.least_cost, self.best = 0, math.inf, None
         self.halvings, self.earlier, self.started = 0, 0.0, None
         self.of_epoch = None  # means over the training steps of an epoch, while it is being validated
+        self.lead = None  # epochs whose scores mean nothing yet
         training.steps = plan.steps
 
     def run(self, trained, begin):
         """See :func:`train`."""
         began = time.perf_counter()
+        if hasattr(self.training, "begin"):
+            self.lead = self.training.begin(self.plan, begin.lead == 0 if begin else trained)
         self._prepare()
         try:
             if begin:
@@ -195,6 +199,8 @@ class _Loop:
             for refill in self.refills:
                 refill(training, number)
         first, last = (n * self.plan.steps_per_epoch for n in (number, number + 1))
+        if hasattr(training, "begin_epoch"):
+            training.begin_epoch(number, self.lead or 0, self.step == first)
         if self.step == first:
             training.reset_metrics()
         while self.step < last:
@@ -219,8 +225,9 @@ class _Loop:
             "learning_rate": float(keras.ops.convert_to_numpy(self.training.optimizer.learning_rate)),
             "seconds": round(self._seconds(), 3),
         }
-        cost = _cost(logs, "val_")
-        is_best = cost < self.least_cost + getattr(self.training, "tolerance", 0)
+        leading = row["epoch"] <= (self.lead or 0)
+        cost = math.inf if leading else _cost(logs, "val_")
+        is_best = leading or cost < self.least_cost + getattr(self.training, "tolerance", 0)
         if is_best:
             self._best(cost, row["epoch"])
         self.history, self.of_epoch = [*self.history, row], None
@@ -232,18 +239,21 @@ class _Loop:
         self._end_early(row)
 
     def _end_early(self, row):
-        epoch, last = row["epoch"], row["epoch"] == self.plan.epochs
-        begun = epoch >= _ENOUGH * self.plan.epochs and self.step >= _STEPS
-        if "val_score" in row and (begun or (last and self.step >= _FEWEST)) and 1 - self.least_cost < _NOTHING:
+        lead, last = self.lead or 0, row["epoch"] == self.plan.epochs
+        epoch, steps = row["epoch"] - lead, self.step - lead * self.plan.steps_per_epoch
+        if epoch <= 0:
+            return
+        begun = epoch >= _ENOUGH * (self.plan.epochs - lead) and steps >= _STEPS
+        if "val_score" in row and (begun or (last and steps >= _FEWEST)) and 1 - self.least_cost < _NOTHING:
             self.outcome.stopped = "collapsed"
-        elif epoch - self.best_epoch >= self.patience and not last:
+        elif row["epoch"] - max(self.best_epoch, lead) >= self.patience and not last:
             self.outcome.stopped = "settled"
 
     def _end(self, stopped, error=None):
         """End before the end, keeping where the training is."""
         self.outcome.stopped, self.outcome.error = stopped, error
         state = self._state()
-        self._keep(state if _finite(state) else self.good)
+        self._keep(state if state.finite else self.good)
 
     def _best(self, cost, epoch=0):
         self.least_cost, self.best_epoch = min(cost, self.least_cost), epoch
@@ -251,15 +261,9 @@ class _Loop:
 
     def _prepare(self):
         """Compile for the learning rate of now."""
-        rate, warmup = self.plan.learning_rate / 2**self.halvings, min(20, self.plan.steps // 10)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            rate / 10 if warmup else rate,
-            max(1, self.plan.steps - warmup),
-            alpha=0.01,
-            warmup_target=rate if warmup else None,
-            warmup_steps=warmup,
-        )
-        prepare(self.training, schedule)
+        rate, lead = self.plan.learning_rate / 2**self.halvings, (self.lead or 0) * self.plan.steps_per_epoch
+        falling = cosine(rate, self.plan.steps - lead)
+        prepare(self.training, InTurn(cosine(rate, lead), lead, falling) if lead else falling)
         self.kept = time.perf_counter()
 
     def _go_on(self, state):
@@ -275,8 +279,8 @@ class _Loop:
     def _state(self):
         training = self.training
         return State(
-            self.step, self.history, self.best_epoch, self.least_cost, self.halvings, self._seconds(),
-            values_of(training.network.variables), values_of(training.optimizer.variables),
+            self.step, self.history, self.best_epoch, self.least_cost, self.lead, self.halvings, self._seconds(),
+            values_of(networks(training)), values_of(training.optimizer.variables),
             self.of_epoch or values_of(training.metrics_variables), self.best,
         )  # fmt: skip
 
@@ -295,10 +299,6 @@ class _Loop:
     def _check(self, logs):
         if not math.isfinite(logs["loss"]):
             raise _Diverged
-
-
-def _finite(state):
-    return all(math.isfinite(float(values.sum())) for values in state.network if values.dtype.kind == "f")
 
 
 def _cost(logs, prefix=""):

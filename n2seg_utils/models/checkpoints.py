@@ -16,7 +16,7 @@ from ..learning.state import State
 
 _KEPT = 2
 _LISTS = ("network", "optimizer", "metrics", "best")
-_FACTS = ("step", "history", "best_epoch", "least_cost", "halvings", "seconds")
+_FACTS = ("step", "history", "best_epoch", "least_cost", "lead", "halvings", "seconds")
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..data import normalisation as scaling
 from ..data.split import Part, split
 from ..learning.joint import JointTraining, PublishedTraining
 from ..learning.patches import PatchSampler
@@ -55,6 +56,10 @@ class JointWork(SegmentWork):
     suggest = staticmethod(joint_suggestions.suggest)
     settle = staticmethod(joint_suggestions.settle)
     design = staticmethod(design)
+
+    def scale(self, settings):
+        """See :meth:`SegmentWork.scale`."""
+        return scaling.standard(super().scale(settings), self.images)
 
     def split(self, settings):
         """See :meth:`SegmentWork.split`: of annotated images and of the others alike, some validate."""

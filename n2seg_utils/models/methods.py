@@ -105,6 +105,7 @@ def _does_both(model, cite):
 
 _SCHEDULES = {
     "constant": "",
+    "teacher": "; the first half of the steps was for denoising alone, and then a copy of the network was its teacher",
     "denoise_first": "; it was that of denoising alone in the beginning",
     "ramp": "; it was that of segmentation alone in the beginning",
 }

@@ -86,7 +86,7 @@ class SegmentWork:
             run.require_free()
             target = recognise([mask for mask in masks if mask is not None], settings.target)
             settings, architecture = self._designed(settings, target)
-            normalisation = scaling.fit_percentiles(self.images, settings.normalisation)
+            normalisation = self.scale(settings)
         self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
         self.parts = past.parts(self.images) if past else self.split(settings)
         self.model = self.kind_of_model(None, architecture, settings, normalisation, run, target)
@@ -167,6 +167,10 @@ class SegmentWork:
         names = {use: [self.images[part.image].path.name for part in self.shown() if part.use == use]
                  for use in training_run.SHARES}  # fmt: skip
         return {use: sorted(set(some)) for use, some in names.items()}
+
+    def scale(self, settings):
+        """How images are scaled: a Percentiles."""
+        return scaling.fit_percentiles(self.images, settings.normalisation)
 
     def split(self, settings):
         """Which images train and which validate: a list of Part."""

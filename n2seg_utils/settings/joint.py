@@ -69,12 +69,12 @@ class JointSettings(HidingSettings, SegmentSettings):
         high=0.99,
     )
     schedule: str = knob(
-        "constant",
+        "teacher",
         "Weight over time",
-        "'constant'; 'denoise_first': denoising alone, then more and more segmentation; 'ramp': the other way round.",
+        "'teacher': denoising alone, then both, held to what was learned; or 'constant', 'denoise_first', 'ramp'.",
         "training",
         advanced=True,
-        choices=("constant", "denoise_first", "ramp"),
+        choices=("teacher", "constant", "denoise_first", "ramp"),
     )
     annotated_share: float = knob(
         0.5,
