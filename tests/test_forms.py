@@ -518,7 +518,7 @@ def run_watcher(watcher, stopped="finished", epochs=3):
 
     plan, history = Plan(epochs, 2, 0.001, 0.5), []
     plane = np.random.default_rng(0).normal(size=(20, 20))
-    watcher.begin(plan)
+    watcher.begin(plan, [])
     for step in range(1, plan.steps + 1):
         watcher.step(step, plan, 0.5 * (step - 1))
         if step % 2 == 0:

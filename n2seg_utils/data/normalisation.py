@@ -1,6 +1,6 @@
 """Brightness scaling: decided once, stored with the model, undone after prediction."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -124,45 +124,39 @@ class Percentiles:
         Typical grey values at the two percentiles, one a channel.
     least : tuple of float
         The smallest difference between both that an image had.
-    zero, one : float
-        What becomes 0 and what becomes 1, if not the two percentiles, in units of the range between them.
+    centred : bool
+        The mean of an image becomes 0, and its standard deviation 1, in place of the two percentiles: Noise2Void learns
+        faster then. `low` and `high` are the grey values that become 0 and 1.
     """
 
     kind: str
     low: tuple
     high: tuple
     least: tuple
-    zero: float = 0.0
-    one: float = 1.0
+    centred: bool = False
 
     def __post_init__(self):
         _require_numbers(self.least, self.low, self.high)
-        _require_numbers((self.one - self.zero,), (self.zero,))
 
     def for_image(self, image):
         """The scaling to use for one ImageFile."""
         if self.kind == "dataset":
             return self
         low, high = percentiles(image)
-        high = np.maximum(high, low + np.array(self.least))
-        return Percentiles("dataset", tuple(low.tolist()), tuple(high.tolist()), self.least, self.zero, self.one)
+        span = np.maximum(high - low, self.least)
+        if self.centred:
+            low, span = _centre(_spread(image), span)
+        return Percentiles("dataset", tuple(low.tolist()), tuple((low + span).tolist()), self.least, self.centred)
 
     def apply(self, pixels):
         """Grey values (..., C) -> what the network sees, float32."""
-        zero, one = self._limits()
-        scaled = np.asarray(pixels, "float32") - zero
-        scaled /= one - zero
+        scaled = np.asarray(pixels, "float32") - np.float32(self.low)
+        scaled /= np.float32(np.subtract(self.high, self.low))
         return scaled
 
     def undo(self, pixels):
         """What the network says (..., C) -> grey values, float32."""
-        zero, one = self._limits()
-        return pixels * (one - zero) + zero
-
-    def _limits(self):
-        """The grey values that become 0 and 1, float32 (C,)."""
-        low, span = np.array(self.low), np.subtract(self.high, self.low)
-        return np.float32(low + self.zero * span), np.float32(low + self.one * span)
+        return pixels * np.float32(np.subtract(self.high, self.low)) + np.float32(self.low)
 
 
 PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
@@ -173,17 +167,16 @@ def percentiles(image):
     return np.percentile(_spread(image), PERCENTILES, axis=0)
 
 
-def standard(scaling, images):
-    """A percentile scaling with which ImageFiles have a mean of 0 and a variance of 1, on average: Noise2Void learns
-    faster then."""
-    plain = replace(scaling, zero=0.0, one=1.0)
-    found = [plain.for_image(image).apply(_spread(image)) for image in images]
-    middle = float(np.mean([pixels.mean() for pixels in found]))
-    width = float(np.sqrt(np.mean([np.square(pixels - middle).mean() for pixels in found]))) or 1.0
-    return replace(scaling, zero=middle, one=middle + width)
+def _centre(pixels, span):
+    """Mean and standard deviation of pixels (N, C) that have at least such a range between their percentiles: of less
+    contrast, the standard deviation is taken for as much larger."""
+    has = np.subtract(*np.percentile(pixels, PERCENTILES[::-1], axis=0))
+    std = pixels.std(axis=0)
+    known = (has > 0) & (std > 0)
+    return pixels.mean(axis=0), np.where(known, std * span / np.where(known, has, 1.0), span)
 
 
-def fit_percentiles(images, kind):
+def fit_percentiles(images, kind, centred=False):
     """The percentile scaling of a set of ImageFiles; `kind` is "image" or "dataset".
 
     Raises
@@ -199,8 +192,11 @@ def fit_percentiles(images, kind):
     least = np.where(spans > 0, spans, np.inf).min(axis=0)
     least = np.where(np.isfinite(least), least, 1.0)
     low = np.median(lows, axis=0)
-    high = np.maximum(np.median(highs, axis=0), low + least)
-    return Percentiles(kind, tuple(low.tolist()), tuple(high.tolist()), tuple(least.tolist()))
+    span = np.maximum(np.median(highs, axis=0) - low, least)
+    if centred:
+        found = [_centre(_spread(image), np.maximum(own, least)) for image, own in zip(images, spans)]
+        low, span = np.median(found, axis=0)
+    return Percentiles(kind, tuple(low.tolist()), tuple((low + span).tolist()), tuple(least.tolist()), centred)
 
 
 def alike(one, other):
