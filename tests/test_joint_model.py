@@ -118,7 +118,7 @@ def test_several_channels_are_denoised_each_at_its_own_brightness_and_labels_hav
     image, denoised = open_image(folder / "images" / "1.tif"), open_image(tmp_path / "out" / "denoised" / "1.tif")
     assert (denoised.axes, denoised.shape) == ("CYX", (2, 64, 64))
     scale = model.normalisation.for_image(image)
-    for channel, (low, high, share) in enumerate(zip(scale.low, scale.high, (0.25, 0.75))):
+    for channel, (low, high, share) in enumerate(zip(*scale.limits, (0.25, 0.75))):
         np.testing.assert_allclose(tifffile.imread(denoised.path)[channel], low + (high - low) * share, rtol=1e-5)
     np.testing.assert_array_equal(tifffile.imread(result), np.ones((64, 64)), "one object, which is the whole image")
 
@@ -164,7 +164,7 @@ def test_denoised_channels_and_classes_are_never_mixed_up(tmp_path, what):
     scale, frame = model.normalisation.for_image(image), image.frames(model.architecture.dims)[0]
     values = frame.read(*(slice(None),) * frame.dims)
     restored, found = model.predict_both(values, scale)
-    low, high = np.array(scale.low), np.array(scale.high)
+    low, high = scale.limits
     expected = low + (high - low) * denoised
     assert restored.shape == values.shape
     np.testing.assert_allclose(restored, np.broadcast_to(expected, values.shape), rtol=1e-5)

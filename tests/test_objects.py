@@ -477,7 +477,7 @@ def settings(folder, **more):
 
 
 def stored(path):
-    return weights._read(path)
+    return weights.read(path)
 
 
 OLD = {"care_2d": (2, False), "denoiseg_2d": (4, True), "n2v_2d": (2, True), "n2v2_2d": (2, True)}

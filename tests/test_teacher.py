@@ -47,7 +47,7 @@ def test_the_first_half_of_the_steps_teaches_to_denoise_and_nothing_else(trainin
     np.testing.assert_array_equal(seen[0], before)
     np.testing.assert_array_equal(seen[1], before)
     assert (seen[2] != before).any()
-    assert [row["score"] == 0 for row in outcome.history] == [True, True, False, False]
+    assert [row["score"] for row in outcome.history[:2]] == [0, 0]
     assert outcome.best_epoch in (3, 4), "before, scores mean nothing"
 
 
@@ -92,7 +92,7 @@ def test_a_network_that_knows_both_is_its_own_teacher_from_the_beginning(trainin
 def test_one_epoch_is_too_short_for_a_teacher(training):
     outcome = train(training, Plan(1, 3, 0.01))
     assert training.teacher is None
-    assert outcome.history[0]["score"] > 0
+    assert outcome.best_epoch == 1
 
 
 def test_the_other_schedules_and_the_published_recipe_have_no_teacher(tmp_path):
@@ -112,7 +112,7 @@ def test_planning_by_time_measures_both_halves_and_takes_nothing_away(training):
         np.testing.assert_array_equal(now, then)
     assert plan.steps >= 30
     outcome = train(training, Plan(2, 2, 0.01))
-    assert [row["score"] == 0 for row in outcome.history] == [True, False], "it begins with denoising all the same"
+    assert outcome.history[0]["score"] == 0, "it begins with denoising all the same"
 
 
 def test_a_training_is_not_called_collapsed_while_it_learns_to_denoise(training):
@@ -129,7 +129,14 @@ def test_each_half_has_a_rate_that_falls_to_almost_nothing():
     assert found[3] < 0.0002
 
 
-def test_images_are_scaled_to_a_mean_of_zero_and_a_variance_of_one_each(work):
-    for frame in work.pools["train", "noisy"]:
-        assert abs(frame.mean()) < 0.1
-        assert frame.std() == pytest.approx(1, abs=0.15)
+def test_images_are_scaled_to_a_mean_of_zero_and_a_variance_of_one_on_average(work):
+    frames = [*work.pools["train", "noisy"], *work.pools["validate", "noisy"]]
+    assert np.mean([frame.mean() for frame in frames]) == pytest.approx(0, abs=0.1)
+    assert np.mean([frame.var() for frame in frames]) == pytest.approx(1, abs=0.2)
+
+
+def test_annotated_patches_are_varied_as_much_as_in_segmentation_alone(work, training):
+    """The noise and brightness that are added are shares of the range of an image."""
+    usual = JointWork.varied(work.model.settings, work.images)["variation"]
+    assert training.patches.variation.noise == pytest.approx(usual.noise * work.model.normalisation.range)
+    assert work.model.normalisation.range > 2

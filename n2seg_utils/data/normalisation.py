@@ -1,6 +1,6 @@
 """Brightness scaling: decided once, stored with the model, undone after prediction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,39 +124,51 @@ class Percentiles:
         Typical grey values at the two percentiles, one a channel.
     least : tuple of float
         The smallest difference between both that an image had.
-    centred : bool
-        The mean of an image becomes 0, and its standard deviation 1, in place of the two percentiles: Noise2Void learns
-        faster then. `low` and `high` are the grey values that become 0 and 1.
+    zero, one : float
+        What becomes 0 and what becomes 1, if not the two percentiles, in units of the range between them.
     """
 
     kind: str
     low: tuple
     high: tuple
     least: tuple
-    centred: bool = False
+    zero: float = 0.0
+    one: float = 1.0
 
     def __post_init__(self):
         _require_numbers(self.least, self.low, self.high)
+        _require_numbers((self.one - self.zero,), (self.zero,))
 
     def for_image(self, image):
         """The scaling to use for one ImageFile."""
         if self.kind == "dataset":
             return self
         low, high = percentiles(image)
-        span = np.maximum(high - low, self.least)
-        if self.centred:
-            low, span = _centre(_spread(image), span)
-        return Percentiles("dataset", tuple(low.tolist()), tuple((low + span).tolist()), self.least, self.centred)
+        high = np.maximum(high, low + np.array(self.least))
+        return Percentiles("dataset", tuple(low.tolist()), tuple(high.tolist()), self.least, self.zero, self.one)
+
+    @property
+    def limits(self):
+        """The grey values that become 0 and 1, two arrays float32 (C,)."""
+        low, span = np.array(self.low), np.subtract(self.high, self.low)
+        return np.float32(low + self.zero * span), np.float32(low + self.one * span)
+
+    @property
+    def range(self):
+        """What the range between the percentiles becomes."""
+        return 1 / (self.one - self.zero)
 
     def apply(self, pixels):
         """Grey values (..., C) -> what the network sees, float32."""
-        scaled = np.asarray(pixels, "float32") - np.float32(self.low)
-        scaled /= np.float32(np.subtract(self.high, self.low))
+        zero, one = self.limits
+        scaled = np.asarray(pixels, "float32") - zero
+        scaled /= one - zero
         return scaled
 
     def undo(self, pixels):
         """What the network says (..., C) -> grey values, float32."""
-        return pixels * np.float32(np.subtract(self.high, self.low)) + np.float32(self.low)
+        zero, one = self.limits
+        return pixels * (one - zero) + zero
 
 
 PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
@@ -167,16 +179,17 @@ def percentiles(image):
     return np.percentile(_spread(image), PERCENTILES, axis=0)
 
 
-def _centre(pixels, span):
-    """Mean and standard deviation of pixels (N, C) that have at least such a range between their percentiles: of less
-    contrast, the standard deviation is taken for as much larger."""
-    has = np.subtract(*np.percentile(pixels, PERCENTILES[::-1], axis=0))
-    std = pixels.std(axis=0)
-    known = (has > 0) & (std > 0)
-    return pixels.mean(axis=0), np.where(known, std * span / np.where(known, has, 1.0), span)
+def standard(scaling, images):
+    """A percentile scaling with which ImageFiles have a mean of 0 and a variance of 1, on average: Noise2Void learns
+    faster then."""
+    plain = replace(scaling, zero=0.0, one=1.0)
+    found = [plain.for_image(image).apply(_spread(image)) for image in images]
+    middle = float(np.mean([pixels.mean() for pixels in found]))
+    width = float(np.sqrt(np.mean([np.square(pixels - middle).mean() for pixels in found]))) or 1.0
+    return replace(scaling, zero=middle, one=middle + width)
 
 
-def fit_percentiles(images, kind, centred=False):
+def fit_percentiles(images, kind):
     """The percentile scaling of a set of ImageFiles; `kind` is "image" or "dataset".
 
     Raises
@@ -192,11 +205,8 @@ def fit_percentiles(images, kind, centred=False):
     least = np.where(spans > 0, spans, np.inf).min(axis=0)
     least = np.where(np.isfinite(least), least, 1.0)
     low = np.median(lows, axis=0)
-    span = np.maximum(np.median(highs, axis=0) - low, least)
-    if centred:
-        found = [_centre(_spread(image), np.maximum(own, least)) for image, own in zip(images, spans)]
-        low, span = np.median(found, axis=0)
-    return Percentiles(kind, tuple(low.tolist()), tuple((low + span).tolist()), tuple(least.tolist()), centred)
+    high = np.maximum(np.median(highs, axis=0), low + least)
+    return Percentiles(kind, tuple(low.tolist()), tuple(high.tolist()), tuple(least.tolist()))
 
 
 def alike(one, other):

@@ -194,8 +194,9 @@ class JointTraining(keras.Model):
         What it says of one patch turned in all ways is better on average than any of it; so is what is learned from it.
         """
         heads, axis = keras.random.uniform((3,), seed=seeds) < 0.5, len(patches.shape) - 3
-        ways = [lambda x: ops.flip(x, axis), lambda x: ops.flip(x, axis + 1)] if self.hide.may_flip else []
-        ways += [lambda x: ops.swapaxes(x, axis, axis + 1)] if self.hide.may_turn and self.hide.may_flip else []
+        # In ways only in which it has seen patches.
+        ways = [lambda x: ops.flip(x, axis), lambda x: ops.flip(x, axis + 1)] if self.noisy.flip else []
+        ways += [lambda x: ops.swapaxes(x, axis, axis + 1)] if self.noisy.flip and self.noisy.turn else []
 
         def turned(x, ways):
             for head, way in ways:

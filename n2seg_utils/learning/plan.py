@@ -50,12 +50,14 @@ def plan_for_minutes(training, minutes, learning_rate):
     prepare(training, learning_rate)
     pace = validation = 0.0
     phases = training.phases() if hasattr(training, "phases") else [(1.0, lambda: None)]
-    for share, enter in phases:
-        enter()
-        step, check = _measured(training, min(CALIBRATION_SECONDS, minutes * 6) / len(phases))
-        pace, validation = pace + share * step, validation + share * check
-    for variable, value in before:
-        variable.assign(value)
+    try:
+        for share, enter in phases:
+            enter()
+            step, check = _measured(training, min(CALIBRATION_SECONDS, minutes * 6) / len(phases))
+            pace, validation = pace + share * step, validation + share * check
+    finally:
+        for variable, value in before:
+            variable.assign(value)
     available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
     total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
     return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from ..errors import UserError
+
 
 @dataclass
 class State:
@@ -57,7 +59,7 @@ class State:
 
         Raises
         ------
-        ValueError
+        UserError
             If they are of another network.
         """
         for variables, values in (
@@ -66,7 +68,10 @@ class State:
             (training.metrics_variables, self.metrics),
         ):
             if [tuple(v.shape) for v in variables] != [np.shape(value) for value in values]:
-                raise ValueError("the state is of another network")
+                raise UserError(
+                    "The training that was stopped had another network than settings.yaml says. Restore that file, or "
+                    "train anew into another run folder"
+                )
             for variable, value in zip(variables, values):
                 variable.assign(value)
 

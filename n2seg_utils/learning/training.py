@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import dataclass, field
 
 import keras
 
@@ -11,62 +10,13 @@ from . import device
 from .plan import prepare, take_step, validate
 from .rates import InTurn, cosine
 from .state import State, networks, values_of
+from .watching import Outcome, Watcher
 
 _OFTEN = 120.0  # seconds between two states that are kept within an epoch
 _HALVINGS = 3  # of the learning rate
 # A score below this, when so much of the training and so many steps are done, means that the network says background
 # everywhere; before, batch normalisation may not even know the images' mean.
 _NOTHING, _ENOUGH, _STEPS, _FEWEST = 0.01, 0.2, 100, 20
-
-
-@dataclass
-class Outcome:
-    """What came of a run.
-
-    Attributes
-    ----------
-    history : list of dict
-        One row an epoch: epoch, loss, val_loss, score and val_score where there are scores, learning_rate, seconds.
-    best_epoch : int
-        The epoch whose weights the network has now; 0 for those it started with.
-    stopped : str
-        "finished", "settled" (nothing got better any more), "interrupted" (by the user), "diverged" (the loss was not
-        a number), "collapsed" (nothing but background was found) or "failed".
-    error : UserError or None
-        Why it failed.
-    seconds : float
-        How long it took.
-    """
-
-    history: list = field(default_factory=list)
-    best_epoch: int = 0
-    stopped: str = "finished"
-    error: UserError | None = None
-    seconds: float = 0.0
-
-    @property
-    def best_score(self):
-        """The best validation score of all epochs; 0 without scores."""
-        return max((row.get("val_score", 0.0) for row in self.history), default=0.0)
-
-
-class Watcher:
-    """What a training run tells those who watch it; does nothing by itself."""
-
-    def begin(self, plan, history):
-        """Training starts, or goes on after the epochs of `history`."""
-
-    def step(self, step, plan, seconds):
-        """Step number `step` is done, `seconds` after the start."""
-
-    def epoch(self, row, plan, preview):
-        """An epoch is done; `row` is its line of the history, ``preview()`` gives pictures: name -> array (Y, X)."""
-
-    def again(self, words):
-        """Training starts once more, or goes on otherwise, for the reason that `words` give."""
-
-    def end(self, outcome):
-        """Training is over; the network has its best weights."""
 
 
 class OutOfMemory(Exception):  # noqa: N818, it is no error yet: a smaller batch may do
@@ -144,21 +94,26 @@ class _Loop:
         self.halvings, self.earlier, self.started = 0, 0.0, None
         self.of_epoch = None  # means over the training steps of an epoch, while it is being validated
         self.lead = None  # epochs whose scores mean nothing yet
+        self.under_way = False
         training.steps = plan.steps
 
     def run(self, trained, begin):
         """See :func:`train`."""
-        began = time.perf_counter()
+        began, before = time.perf_counter(), begin.seconds if begin else 0.0
         if hasattr(self.training, "begin"):
             self.lead = self.training.begin(self.plan, begin.lead == 0 if begin else trained)
+            self.lead = begin.lead if begin else self.lead
         self._prepare()
+        self.good = begin
+        self.watcher.begin(self.plan, begin.history if begin else [])
         try:
             if begin:
                 self._go_on(begin)
             elif trained:
                 self._best(_cost(validate(self.training)))
-            self.good = self._state()
-            self.watcher.begin(self.plan, self.history)
+            self.good, self.under_way = self._state(), True
+            if self.history:  # it may have been stopped after its last epoch
+                self._end_early(self.history[-1])
             while self.outcome.stopped == "finished" and len(self.history) < self.plan.epochs:
                 self._epoch_or_roll_back()
         except KeyboardInterrupt:
@@ -170,7 +125,8 @@ class _Loop:
                 raise OutOfMemory(self.good) from error
             raise
         self.outcome.history, self.outcome.best_epoch = self.history, self.best_epoch
-        self.outcome.seconds = self.earlier + time.perf_counter() - began
+        self.outcome.leading = self.best_epoch <= (self.lead or 0) > 0
+        self.outcome.seconds = before + time.perf_counter() - began
         if self.best is not None:
             self.training.network.set_weights(self.best)
         self.watcher.end(self.outcome)
@@ -252,8 +208,10 @@ class _Loop:
     def _end(self, stopped, error=None):
         """End before the end, keeping where the training is."""
         self.outcome.stopped, self.outcome.error = stopped, error
-        state = self._state()
-        self._keep(state if state.finite else self.good)
+        state = self._state() if self.under_way else None
+        state = state if state and state.finite else self.good
+        if state:
+            self._keep(state)
 
     def _best(self, cost, epoch=0):
         self.least_cost, self.best_epoch = min(cost, self.least_cost), epoch
@@ -271,10 +229,12 @@ class _Loop:
         if state.halvings != self.halvings:
             self.halvings = state.halvings
             self._prepare()
-        state.into(self.training)
         self.history, self.best_epoch, self.least_cost = list(state.history), state.best_epoch, state.least_cost
         self.best, self.of_epoch = state.best, None
         self.earlier, self.started = state.seconds, None
+        self.under_way = False
+        state.into(self.training)
+        self.under_way = True
 
     def _state(self):
         training = self.training

@@ -1,5 +1,7 @@
 """Images with their masks, and patches of both as training sees them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..data import drive
@@ -101,6 +103,14 @@ def variation(settings):
         noise=_USUAL.noise * recolour,
         blur=min(1, _USUAL.blur * recolour),
     )
+
+
+def in_units_of(span, varied):
+    """How patches are varied, where the range of an image is `span` in place of 1."""
+    found = varied.get("variation")
+    if not found:
+        return varied
+    return varied | {"variation": replace(found, brightness=span * found.brightness, noise=span * found.noise)}
 
 
 def varied_patches(settings, target, normalisation, varied, count=4):

@@ -1,5 +1,6 @@
 """The last two states of a training, as files: one that is damaged leaves the other."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -17,7 +18,7 @@ from ..learning.state import State
 _KEPT = 2
 _LISTS = ("network", "optimizer", "metrics", "best")
 _FACTS = ("step", "history", "best_epoch", "least_cost", "lead", "halvings", "seconds")
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+_DAMAGED = (RuntimeError, OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 class Checkpoints:
@@ -64,7 +65,8 @@ class Checkpoints:
                 if folder == self.spare:
                     raise
         for _, file in self._files()[:-_KEPT]:
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the run's own, while they can only be read
+                file.unlink(missing_ok=True)
         return folder
 
     def latest(self):
@@ -90,9 +92,10 @@ class Checkpoints:
         """(number, file) of those that there are, oldest first."""
         found = []
         for folder in (self.folder, self.spare):
-            for file in folder.glob("state_*.npz"):
-                if match := re.fullmatch(r"state_(\d+)\.npz", file.name):
-                    found.append((int(match[1]), file))
+            with contextlib.suppress(OSError):
+                for file in folder.glob("state_*.npz"):
+                    if match := re.fullmatch(r"state_(\d+)\.npz", file.name):
+                        found.append((int(match[1]), file))
         return sorted(found)
 
 

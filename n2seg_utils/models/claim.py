@@ -12,6 +12,7 @@ from ..data.files import cannot_write, make_folder
 from ..errors import UserError
 from .run_folder import LOCK
 
+_CLOCK = 5  # seconds by which a corrected clock may move when a process began
 _SILENT = 300  # seconds without a sign of life after which a training on another computer is taken for dead
 
 
@@ -70,7 +71,8 @@ class Claim:
     def _alive(self, holder):
         """Whether the training that holds the folder is still at work."""
         if holder.get("host") == platform.node():
-            return _began(holder.get("pid")) == holder.get("since") is not None
+            began, since = _began(holder.get("pid")), holder.get("since")
+            return None not in (began, since) and abs(began - since) < _CLOCK
         try:
             return time.time() - self.file.stat().st_mtime < _SILENT
         except OSError:

@@ -84,12 +84,13 @@ class DenoiseWork:
     def train(self, watcher=None, on_tuning=None):
         """Train, or go on with that; returns the Denoiser. Nothing is tuned."""
         with Claim(self.model.run):
+            training_run.require_unfinished(self.past)
             return self._train(watcher)
 
     def _train(self, watcher):
         model, run = self.model, self.model.run
         if self.past:
-            run.sweep()
+            training_run.tidy(run)
         else:
             facts = {"normalisation": asdict(model.normalisation), "network": asdict(model.architecture)}
             training_run.begin(run, self.workflow, self.asked, model.settings, self.images, self.parts, facts)

@@ -59,7 +59,7 @@ class JointWork(SegmentWork):
 
     def scale(self, settings):
         """See :meth:`SegmentWork.scale`."""
-        return scaling.fit_percentiles(self.images, settings.normalisation, centred=True)
+        return scaling.standard(super().scale(settings), self.images)
 
     def split(self, settings):
         """See :meth:`SegmentWork.split`: of annotated images and of the others alike, some validate."""

@@ -52,6 +52,11 @@ class RunFolder:
                 if re.fullmatch(r"\..+\.[0-9a-f]{8}(\.\w+)?", file.name) and file.is_file():
                     file.unlink(missing_ok=True)
 
+    def set_aside(self, name):
+        """Give a folder of the run another name, quality_2 ..., since what comes next will have this one."""
+        if (self / name).exists():
+            os.replace(self / name, RunFolder(self / name).free_name().path)
+
     def free_name(self):
         """This folder if it is free, else the next free one: my_run, my_run_2, my_run_3 ..."""
         run, (base, number) = self, _numbered(self.path)

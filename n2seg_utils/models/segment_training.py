@@ -15,7 +15,7 @@ from ..learning.segmentation import SegmentationLoss, SegmentationTraining
 from ..quality.painting import painted
 from ..settings.segment import parse_weights
 from . import segment_suggestions, training_run, transfer
-from .annotated_data import Annotator, annotated_images, variation
+from .annotated_data import Annotator, annotated_images, in_units_of, variation
 from .annotated_split import require_classes, split_annotated
 from .checkpoints import Checkpoints
 from .claim import Claim
@@ -81,7 +81,7 @@ class SegmentWork:
         if past:
             past.require_same(self.images)
             target, architecture, normalisation = past.target, past.architecture, past.normalisation
-            self.start = None if past.state else transfer.open_start(settings)
+            self.start = transfer.open_start(settings)
         else:
             run.require_free()
             target = recognise([mask for mask in masks if mask is not None], settings.target)
@@ -107,12 +107,13 @@ class SegmentWork:
     def train(self, watcher=None, on_tuning=None):
         """Train, or go on with that, and tune the rule; returns the model."""
         with Claim(self.model.run):
+            training_run.require_unfinished(self.past)
             return self._train(watcher, on_tuning)
 
     def _train(self, watcher, on_tuning):
         model, run, plan = self.model, self.model.run, None
         if self.past:
-            run.sweep()
+            training_run.tidy(run)
         else:
             self._begin()
         example = training_run.example(self.images, self.shown())
@@ -159,7 +160,6 @@ class SegmentWork:
             started = start.put_into(network, self.model.settings.freeze, self.workflow)
             run.note(start=started)
             return start.workflow == self.workflow and not started["new"]
-        transfer.freeze(network, run.facts().get("start", {}).get("frozen", []))
         return False
 
     def _annotated(self):
@@ -201,7 +201,8 @@ class SegmentWork:
     def samplers(self, settings, count):
         """What draws `count` annotated patches a batch, for training and for validation."""
         shape, common = patch_shape(settings), (count, settings.seed)
-        patches = AnnotatedSampler(self.pools["train"], shape, *common, **self.varied(settings, self.images))
+        varied = in_units_of(self.model.normalisation.range, self.varied(settings, self.images))
+        patches = AnnotatedSampler(self.pools["train"], shape, *common, **varied)
         # Validation looks at the images as they are.
         validation = AnnotatedSampler(
             self.pools["validate"], shape, *common, favoured=0, flip=False, turn=False, stream=1

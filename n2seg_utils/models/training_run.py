@@ -13,6 +13,7 @@ from . import weights
 from .checkpoints import Checkpoints
 from .claim import Claim
 from .fingerprint import fingerprint
+from .past import Past
 
 _MEMORY_SHARE = 0.1  # of the free memory, for training pixels; on their way to the device there are four copies
 SHARES = {"train": 0.8, "validate": 0.2}  # of that
@@ -78,6 +79,18 @@ def begin(run, workflow, asked, settings, images, parts, facts):
     )
 
 
+def require_unfinished(past):
+    """Raise a UserError if another has finished a training that was to go on, before it could be claimed."""
+    if past and Past.of(past.run) is None:
+        raise UserError(f"The training in {past.run.path} was finished meanwhile: nothing is left to do")
+
+
+def tidy(run):
+    """Remove what a training that was killed left half written, and set aside how good the stopped model was."""
+    run.sweep()
+    run.set_aside("quality")
+
+
 def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
     """Plan and train, with history, best weights and checkpoints in the run folder as they come.
 
@@ -113,7 +126,7 @@ def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
                 plan = _plan(training, settings, run)
                 settings = settings.replace(minutes=0, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
                 run.write_settings(settings)
-                run.note(steps=plan.steps, step_seconds=plan.step_seconds)
+                run.note(steps=plan.steps, **({"step_seconds": plan.step_seconds} if plan.step_seconds else {}))
             keep = _Keeper(run, training.network, checkpoints, watcher, state)
             found = train(training, plan, watcher, keep.epoch, preview, refills, begin=state, keep=keep.state, **more)
             return settings, plan, found
@@ -253,7 +266,8 @@ def _smaller_batch(settings, run, watcher):
 
 
 def _nothing_learned(run, stopped, error=None):
-    run.finish(stopped)
+    if stopped != "interrupted" or Checkpoints(run):  # else it goes on from the beginning
+        run.finish(stopped)
     if error:
         return error
     reason = {"interrupted": "was stopped before its first epoch ended", "diverged": "became unstable at once"}[stopped]

@@ -63,8 +63,7 @@ class Start:
                 f"No layer of the model in {self.folder.path} fits this network. Give another model, or leave "
                 "'pretrained' empty"
             )
-        frozen = _frozen(network, what, loaded)
-        freeze(network, frozen)
+        frozen = _freeze(network, what, loaded)
         return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": frozen}
 
 
@@ -102,17 +101,14 @@ def open_start(settings):
     return Start(folder, file, architecture, folder.workflow)
 
 
-def freeze(network, names):
-    """Leave layers of these names out of the training."""
-    for name in names:
-        network.get_layer(name).trainable = False
-
-
-def _frozen(network, what, loaded):
-    """Names of the layers that were loaded and are to be left out of the training."""
+def _freeze(network, what, loaded):
+    """Leave layers that were loaded out of the training; returns their names."""
     if what == "nothing":
         return []
     names = [layer.name for layer in network.layers]
     up = next(i for i, name in enumerate(names) if name.startswith("up_level"))
     chosen = names[:up] if what == "encoder" else [name for name in names if name != "output"]
-    return [name for name in chosen if name in loaded]
+    frozen = [name for name in chosen if name in loaded]
+    for name in frozen:
+        network.get_layer(name).trainable = False
+    return frozen

@@ -37,6 +37,8 @@ def duration(seconds):
 def _best(outcome):
     """Which weights were kept, in words."""
     done = len(outcome.history)
+    if done and outcome.leading:
+        return "It had learned to denoise only: what it finds means nothing yet. Train again to go on."
     if done and not outcome.best_epoch:
         return "No epoch was better than the model it started from, which is kept: train longer, or from the beginning."
     return f"Best of {done} epochs: number {outcome.best_epoch}." if done else ""
@@ -44,7 +46,7 @@ def _best(outcome):
 
 def _measured(row):
     """How good an epoch was, in words."""
-    return f"score {row['val_score']:.3f}" if "val_score" in row else f"loss {row['val_loss']:.4g}"
+    return f"score {row['val_score']:.3f}" if row.get("val_score") else f"loss {row['val_loss']:.4g}"
 
 
 class NotebookWatcher(Watcher):
@@ -112,7 +114,7 @@ class TextWatcher(Watcher):
             return
         left = row["seconds"] / row["epoch"] * (plan.epochs - row["epoch"])
         losses = f"loss {row['loss']:.4f}  validation {row['val_loss']:.4f}"
-        score = f"  score {row['val_score']:.3f}" if "val_score" in row else ""
+        score = f"  score {row['val_score']:.3f}" if row.get("val_score") else ""
         print(f"  epoch {row['epoch']:3d} of {plan.epochs}  {losses}{score}  {duration(left)} left", flush=True)
 
     def again(self, words):

@@ -120,6 +120,8 @@ class Workflow:
         source, folder : path
         """
         source = fetch(images or self.images)
+        facts = self.model.run.facts()
+        made_with = {"trained": facts.get("ended"), "rule": facts.get("rule"), **made_with}
         folder = _result_folder(self.model.run.path, self.folder, source, made_with)
         self.results = (source, folder)
         for words in self.model.doubts(source):
