@@ -114,13 +114,14 @@ work.show_patches()
 # %% [markdown]
 # ## 4 · Train
 #
-# The network learns to denoise first, from all images. In the second half it learns to find objects too, while a copy of
-# what it was, its *teacher*, holds it to what noise has taught it.
+# **What should I see?** A bar with the time left, a score of the segmentation that rises and then levels off, and a piece
+# of an image that is *not* trained on: noisy, denoised, what you drew, and what the network finds. If it finds nothing
+# but background, it starts again by itself and says so. At the end, the threshold, the smallest object and more are
+# tuned on the validation images.
 #
-# **What should I see?** A bar with the time left, and a piece of an image that is *not* trained on: noisy, denoised,
-# what you drew, and what the network finds. In the first half only the denoised piece gets better, and the score of the
-# segmentation is 0; then the score rises and levels off. If the network finds nothing but background, it starts again by
-# itself and says so. At the end, the threshold, the smallest object and more are tuned on the validation images.
+# Are clean images more important to you than finding every object? Choose the *Weight over time* `teacher` in the
+# advanced settings: the network then learns to denoise first (the score is 0 until half of the time is over), and a copy
+# of what it is then, its teacher, holds it to that while it learns to find objects.
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
 # works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it

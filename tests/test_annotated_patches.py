@@ -706,7 +706,7 @@ def test_a_volume_of_three_channels_is_learned_too():
     validation = AnnotatedSampler([frame], favoured=0, flip=False, turn=False, stream=1, **shared)
     network = unet(Architecture(3, 3, outputs=3, width=4, depth=1, batch_norm=True))
     model = SegmentationTraining(network, patches, validation, 1, SegmentationLoss([1.0] * 3, True))
-    history = train(model, Plan(2, 12, 0.02)).history
+    history = train(model, Plan(4, 12, 0.02)).history
     assert history[-1]["loss"] < 0.9 * history[0]["loss"]
 
 

@@ -199,10 +199,11 @@ def of_kind(kind, sample, run, **more):
         return DenoiseWork(DenoiseSettings(**common))
     masks = sample / "masks" if kind == "segment" else annotate_few(sample)
     work, settings = (SegmentWork, SegmentSettings) if kind == "segment" else (JointWork, JointSettings)
-    return work(settings(masks=str(masks), batch_size=2, **common))
+    more = {"schedule": "teacher"} if kind == "joint, with a teacher" else {}
+    return work(settings(masks=str(masks), batch_size=2, **common, **more))
 
 
-@pytest.mark.parametrize("kind", ["denoise", "segment", "joint"])
+@pytest.mark.parametrize("kind", ["denoise", "segment", "joint", "joint, with a teacher"])
 def test_a_run_that_is_stopped_goes_on_to_the_same_end(kind, sample, tmp_path):
     whole = of_kind(kind, sample, tmp_path / "whole").train()
     of_kind(kind, sample, tmp_path / "stopped").train(Impatient(step=6))

@@ -19,7 +19,7 @@ def work(tmp_path):
     """A training on four images, two of them annotated."""
     images, masks = nuclei(4)
     folder = written(tmp_path / "in", images, {0: masks[0], 1: masks[1]})
-    return JointWork(settings(folder, tmp_path / "run"))
+    return JointWork(settings(folder, tmp_path / "run", schedule="teacher"))
 
 
 @pytest.fixture

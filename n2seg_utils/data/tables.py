@@ -37,7 +37,12 @@ def write_table(path, rows):
     """
     text = io.StringIO()
     if rows:
-        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        # Before Python 3.13 a carriage return alone was no reason to quote.
+        returns = any(
+            "\r" in cell for row in [rows[0].keys(), *(row.values() for row in rows)] for cell in map(str, row)
+        )
+        quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n", quoting=quoting)
         heads = {name: name for name in rows[0]}
         writer.writerows({name: _no_formula(cell) for name, cell in row.items()} for row in [heads, *rows])
     write_text(path, text.getvalue())

@@ -31,7 +31,5 @@ def settle(settings, images, target, gpu, merged=None):
     UserError
         When an image is too small for the patches, naming it and a size that works.
     """
-    if settings.recipe == "published" and settings.schedule == "teacher":  # which it does not know
-        settings = settings.replace(schedule="constant")
     suggested = suggest(settings, images, target, gpu, merged, noise=settings.algorithm == "structn2v")
     return suggestions.settle(denoise_suggestions.with_manipulator(settings), images, suggested, merged)

@@ -69,12 +69,12 @@ class JointSettings(HidingSettings, SegmentSettings):
         high=0.99,
     )
     schedule: str = knob(
-        "teacher",
+        "constant",
         "Weight over time",
-        "'teacher': denoising alone, then both, held to what was learned; or 'constant', 'denoise_first', 'ramp'.",
+        "'constant'; 'teacher': denoising first, then both (cleaner images, fewer objects); 'denoise_first'; 'ramp'.",
         "training",
         advanced=True,
-        choices=("teacher", "constant", "denoise_first", "ramp"),
+        choices=("constant", "teacher", "denoise_first", "ramp"),
     )
     annotated_share: float = knob(
         0.5,
@@ -121,6 +121,8 @@ class JointSettings(HidingSettings, SegmentSettings):
     def problems(self):
         """See :meth:`Settings.problems`; the published recipe knows nothing of some settings."""
         found = super().problems()
+        if self.recipe == "published" and self.schedule == "teacher":
+            found["schedule"] = "the published recipe knows no teacher: use constant, or recipe ours"
         for name in self.OURS if self.recipe == "published" else ():
             usual = getattr(type(self), name)
             if getattr(self, name) != usual and name not in found:
