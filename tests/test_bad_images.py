@@ -188,25 +188,19 @@ AXES = {
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("what", FOLDERS)
 def test_what_is_no_folder_of_images(what, command, refused, trained, tmp_path):
-    make, *words = FOLDERS[what]
-    make(tmp_path / "images")
-    require(words, command, refused, trained)
+    made_and_refused(FOLDERS[what], command, refused, trained, tmp_path / "images")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("what", FILES)
 def test_a_file_that_is_no_image_is_named(what, command, refused, trained, tmp_path):
-    make, *words = FILES[what]
-    make(tmp_path / "images")
-    require(words, command, refused, trained)
+    made_and_refused(FILES[what], command, refused, trained, tmp_path / "images")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("what", PIXELS)
 def test_pixels_that_cannot_be_used_are_refused(what, command, refused, trained, tmp_path):
-    make, *words = PIXELS[what]
-    make(tmp_path / "images")
-    require(words, command, refused, trained)
+    made_and_refused(PIXELS[what], command, refused, trained, tmp_path / "images")
 
 
 @pytest.mark.parametrize("what", SETS)
@@ -277,6 +271,12 @@ def test_names_of_any_bytes_are_judged_and_reported(tmp_path):
 
 def denied(path, *_, **__):
     raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def made_and_refused(case, command, refused, trained, folder):
+    make, *words = case
+    make(folder)
+    require(words, command, refused, trained)
 
 
 def require(words, command, refused, trained, *more):

@@ -159,10 +159,10 @@ class _Loop:
             training.begin_epoch(number, self.lead or 0, self.step == first)
         if self.step == first:
             training.reset_metrics()
-        while self.step < last:
-            self._check(take_step(training, self.step))
+        for step in range(self.step, last):
+            self._check(take_step(training, step))
             self.started = self.started or time.perf_counter()  # the first step holds the compilation
-            self.watcher.step(self.step, self.plan, self._seconds())
+            self.watcher.step(step + 1, self.plan, self._seconds())
             if time.perf_counter() - self.kept > _OFTEN:
                 self._keep(self._state())
         logs = {name: float(value) for name, value in training.get_metrics_result().items()}

@@ -1,6 +1,5 @@
 """One folder that answers everything about a run."""
 
-import csv
 import json
 import os
 import re
@@ -8,7 +7,7 @@ import time
 from pathlib import Path
 
 from ..data.files import make_folder, write_text
-from ..data.tables import read_json, write_table
+from ..data.tables import read_json, read_table, write_table
 from ..errors import UserError
 from ..versions import versions
 
@@ -122,10 +121,8 @@ class RunFolder:
     def history(self):
         """The rows of history.csv, with numbers as numbers."""
         try:
-            with open(self / "history.csv", encoding="utf-8", newline="") as file:
-                return [
-                    {k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in csv.DictReader(file)
-                ]
+            rows = read_table(self / "history.csv")
+            return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in rows]
         except (OSError, ValueError) as error:
             raise self.damaged("history.csv") from error
 
