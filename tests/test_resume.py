@@ -181,12 +181,31 @@ def test_a_checkpoint_goes_elsewhere_while_the_run_folder_cannot_be_written_to(t
     checkpoints.save(states[0])
     shutil.rmtree(run)
     run.write_text("Drive is away")
-    assert checkpoints.save(states[1]) == checkpoints.spare
+    assert not checkpoints.save(states[1])
     assert checkpoints.latest().step == states[1].step
     run.unlink()
     run.mkdir()
-    assert checkpoints.save(states[2]) == checkpoints.folder
+    checkpoints.bring_home()
+    assert [file.name for file in checkpoints.folder.iterdir()] == ["state_000001.npz"]
+    assert checkpoints.save(states[2])
     assert Checkpoints(run).latest().step == states[2].step
+
+
+def test_on_drive_checkpoints_are_written_once_a_minute_and_to_this_computer_in_between(tmp_path, states, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr("n2seg_utils.data.drive.MOUNT", tmp_path / "drive")
+    run = tmp_path / "drive" / "MyDrive" / "run"
+    checkpoints = Checkpoints(run)
+    assert all(checkpoints.save(state) for state in states)
+    assert [file.name for file in checkpoints.folder.iterdir()] == ["state_000001.npz"]
+    assert sorted(file.name for file in checkpoints.spare.iterdir()) == ["state_000003.npz", "state_000004.npz"]
+    assert Checkpoints(run).latest().step == states[-1].step
+    checkpoints.bring_home()
+    shutil.rmtree(checkpoints.spare)  # the computer is taken away
+    assert Checkpoints(run).latest().step == states[-1].step
+    checkpoints.written -= 61
+    checkpoints.save(states[0])
+    assert len(list(checkpoints.folder.iterdir())) == 2
 
 
 # Runs
@@ -249,6 +268,52 @@ def test_images_that_have_changed_are_named_before_a_training_goes_on(sample, tm
     file.unlink()
     with pytest.raises(UserError, match=rf"{file.name} is no longer there"):
         resume(Past(tmp_path / "run"))
+
+
+def test_masks_that_were_drawn_anew_are_named_before_a_training_goes_on(sample, tmp_path):
+    shutil.copytree(sample, tmp_path / "data")
+    of_kind("segment", tmp_path / "data", tmp_path / "run").train(Impatient(step=6))
+    file = sorted((tmp_path / "data" / "masks").iterdir())[2]
+    mask = tifffile.imread(file)
+    mask[40, 40] = 0 if mask[40, 40] else 1
+    tifffile.imwrite(file, mask)
+    with pytest.raises(UserError, match=rf"The mask {file.name} is not what it was .*\. Put the masks of .* back"):
+        resume(Past(tmp_path / "run"))
+
+
+def test_a_training_goes_on_when_what_it_started_from_is_gone(sample, tmp_path):
+    first = of_kind("segment", sample, tmp_path / "first").train()
+    more = {"pretrained": str(first.run), "freeze": "encoder"}
+    whole = of_kind("segment", sample, tmp_path / "whole", **more).train()
+    of_kind("segment", sample, tmp_path / "stopped", **more).train(Impatient(step=6))
+    shutil.rmtree(first.run)
+    model = resume(Past(tmp_path / "stopped"))
+    frozen = [place for place, layer in enumerate(model.network.layers) if layer.weights and not layer.trainable]
+    assert frozen == model.run.facts()["start"]["places"] != []
+    require_same(model.network.get_weights(), whole.network.get_weights())
+
+
+def test_images_that_are_read_in_turn_are_read_alike_whatever_memory_is_free_later(sample, tmp_path, monkeypatch):
+    def free(count):
+        monkeypatch.setattr("n2seg_utils.learning.device.free_memory", lambda: count)
+
+    free(2_000_000)
+    whole = of_kind("denoise", sample, tmp_path / "whole")
+    assert whole.refills
+    whole = whole.train()
+    of_kind("denoise", sample, tmp_path / "stopped").train(Impatient(step=6))
+    free(64_000_000_000)
+    model = resume(Past(tmp_path / "stopped"))
+    assert courses(model.run.history()) == courses(whole.run.history())
+
+
+def test_nothing_is_written_through_a_link_in_a_run_folder(sample, tmp_path):
+    of_kind("denoise", sample, tmp_path / "run").train(Impatient(step=6))
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "run" / "quality").symlink_to(tmp_path / "precious")
+    with pytest.raises(UserError, match=r"quality is a link to .*precious\. Nothing is written through links"):
+        resume(Past(tmp_path / "run"))
+    assert not list((tmp_path / "precious").iterdir())
 
 
 def test_a_batch_that_does_not_fit_on_the_device_is_halved_and_the_training_goes_on(sample, tmp_path, monkeypatch):
@@ -345,7 +410,14 @@ def test_a_training_that_was_killed_does_not_hold_its_folder(tmp_path, holder, s
         return
     with claim:
         assert json.loads(lock.read_text())["pid"] == os.getpid()
-        os.utime(lock, (then - 1, then - 1))
-        claim.beat()
-        assert time.time() - lock.stat().st_mtime < 60
     assert not lock.exists()
+
+
+def test_a_training_gives_signs_of_life_whatever_it_does(tmp_path, monkeypatch):
+    monkeypatch.setattr("n2seg_utils.models.claim._BEAT", 0.02)
+    with Claim(RunFolder(tmp_path)):
+        lock, deadline = tmp_path / "training.lock", time.time() + 10
+        os.utime(lock, (1, 1))
+        while lock.stat().st_mtime == 1 and time.time() < deadline:
+            time.sleep(0.02)
+        assert lock.stat().st_mtime > 1

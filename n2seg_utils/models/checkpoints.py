@@ -6,16 +6,19 @@ import json
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from ..data import drive
 from ..data.files import whole_file
 from ..errors import UserError
 from ..learning.state import State
 
 _KEPT = 2
+_SELDOM = 60.0  # seconds between two states on Drive, whose trash keeps all that were
 _LISTS = ("network", "optimizer", "metrics", "best")
 _FACTS = ("step", "history", "best_epoch", "least_cost", "lead", "halvings", "seconds")
 _DAMAGED = (RuntimeError, OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
@@ -27,11 +30,12 @@ class Checkpoints:
     Parameters
     ----------
     run : path
-        Run folder.
+        Run folder. If it is on Drive, states come there once a minute, and in between to a disk of this computer.
     """
 
     def __init__(self, run):
         self.folder = Path(run) / "checkpoints"
+        self.seldom, self.written = drive.on_drive(run), 0.0
         # Where states go while the run folder cannot be written to: Drive fails now and then.
         name = hashlib.sha256(str(Path(run).resolve()).encode()).hexdigest()[:16]
         self.spare = Path(tempfile.gettempdir()) / "n2seg_checkpoints" / name
@@ -41,8 +45,8 @@ class Checkpoints:
 
         Returns
         -------
-        Path
-            Its folder: the run's, or that for spare if the run's cannot be written to.
+        bool
+            Whether the run folder is as it should be: False if it could not be written to.
 
         Raises
         ------
@@ -56,7 +60,8 @@ class Checkpoints:
             for name in _LISTS
             for place, values in enumerate(getattr(state, name) or ())
         }  # fmt: skip
-        for folder in (self.folder, self.spare):
+        recent = self.seldom and time.monotonic() - self.written < _SELDOM
+        for folder in (self.spare,) if recent else (self.folder, self.spare):
             try:
                 with whole_file(folder / f"state_{number:06d}.npz") as temporary:
                     np.savez(temporary, facts=json.dumps(facts), **arrays)
@@ -64,10 +69,26 @@ class Checkpoints:
             except UserError:
                 if folder == self.spare:
                     raise
-        for _, file in self._files()[:-_KEPT]:
-            with contextlib.suppress(OSError):  # the run's own, while they can only be read
-                file.unlink(missing_ok=True)
-        return folder
+        if folder == self.folder:
+            self.written = time.monotonic()
+        self._tidy()
+        return recent or folder == self.folder
+
+    def bring_home(self):
+        """Copy the last state into the run folder, if it is kept elsewhere and the run folder can be written to."""
+        found = self._files()
+        if found and found[-1][1].parent == self.spare:
+            with contextlib.suppress(UserError, OSError):
+                with whole_file(self.folder / found[-1][1].name) as temporary:
+                    shutil.copyfile(found[-1][1], temporary)
+                self._tidy()
+
+    def _tidy(self):
+        """Remove all but the last two states of either folder."""
+        for folder in (self.folder, self.spare):
+            for _, file in [one for one in self._files() if one[1].parent == folder][:-_KEPT]:
+                with contextlib.suppress(OSError):  # the run's own, while they can only be read
+                    file.unlink(missing_ok=True)
 
     def latest(self):
         """The last state that is not damaged; None if there is none."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import threading
 import time
 
 import psutil
@@ -13,11 +14,12 @@ from ..errors import UserError
 from .run_folder import LOCK
 
 _CLOCK = 5  # seconds by which a corrected clock may move when a process began
+_BEAT = 60  # seconds between two signs of life
 _SILENT = 300  # seconds without a sign of life after which a training on another computer is taken for dead
 
 
 class Claim:
-    """Holds a run folder while a training writes into it: a context manager.
+    """Holds a run folder while a training writes into it, and gives signs of life: a context manager.
 
     Parameters
     ----------
@@ -31,6 +33,7 @@ class Claim:
 
     def __init__(self, run):
         self.run, self.file = run, run / LOCK
+        self.over = threading.Event()
 
     def __enter__(self):
         make_folder(self.run.path)
@@ -50,16 +53,19 @@ class Claim:
             raise UserError(f"Another training has just begun in {self.run.path}. Choose another run folder") from None
         except OSError as error:
             raise cannot_write(self.file, error) from error
+        # Reading, compiling and tuning may each take longer than others would wait.
+        threading.Thread(target=self._live, daemon=True).start()
         return self
 
     def __exit__(self, *_):
+        self.over.set()
         with contextlib.suppress(OSError):
             self.file.unlink()
 
-    def beat(self):
-        """Give a sign of life."""
-        with contextlib.suppress(OSError):
-            os.utime(self.file)
+    def _live(self):
+        while not self.over.wait(_BEAT):
+            with contextlib.suppress(OSError):
+                os.utime(self.file)
 
     def _holder(self):
         """What the file says of who holds the folder; None without one, or with half of one."""

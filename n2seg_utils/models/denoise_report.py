@@ -37,6 +37,7 @@ def judge_denoiser(denoiser, on_progress=None):
         return None
     images, truth = drive.bring(settings.images), drive.bring(settings.truth)
     pairs, _ = pair_by_name(list_images(images), list_images(truth))
+    denoiser.run.require_no_links()
     quality = denoiser.run.path / "quality"
     sooner, later = halves(on_progress)
     for number, (noisy, _) in enumerate(pairs):

@@ -79,6 +79,7 @@ class DenoiseWork:
         network = self.start.network if self.start else unet(architecture)
         self.model = Denoiser(network, architecture, settings, normalisation, run)
         self.hide = blind_spots(settings, images)
+        self.memory = training_run.memory(past)
         self.pools, self.refills = self._read(settings)
 
     def train(self, watcher=None, on_tuning=None):
@@ -93,7 +94,7 @@ class DenoiseWork:
             training_run.tidy(run)
         else:
             facts = {"normalisation": asdict(model.normalisation), "network": asdict(model.architecture)}
-            training_run.begin(run, self.workflow, self.asked, model.settings, self.images, self.parts, facts)
+            training_run.begin(run, self.workflow, self.asked, model.settings, self.images, self.parts, self.memory, facts)
         example = training_run.example(self.images, self.parts)
         model.settings, _, outcome = training_run.learn(
             run, self.training, model.settings, watcher, lambda: _preview(model, *example), refills=self.refills,
@@ -114,7 +115,7 @@ class DenoiseWork:
         pools, refills = {}, []
         for use in training_run.SHARES:
             pools[use], refill = training_run.pool(
-                self.images, self.parts, use, patch_shape(settings), self.model.normalisation, settings.seed
+                self.images, self.parts, use, patch_shape(settings), self.model.normalisation, settings.seed, self.memory
             )
             refills += refill
         return pools, refills

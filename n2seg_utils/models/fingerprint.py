@@ -1,4 +1,4 @@
-"""What tells whether an image file is still the same, without reading all of it."""
+"""What tells whether a file is still the same: an image without reading all of it, a mask to the last byte."""
 
 import zlib
 
@@ -17,6 +17,12 @@ def fingerprint(image):
         "bytes": size,
         "crc32": _checksum(path, size),
     }
+
+
+def fingerprint_of_mask(mask):
+    """Name, size and checksum of the file of a Mask: a dict. A few pixels that are drawn anew are told."""
+    content = mask.path.read_bytes()
+    return {"name": mask.path.name, "bytes": len(content), "crc32": zlib.crc32(content)}
 
 
 def _checksum(path, size):

@@ -47,6 +47,7 @@ def judge_joint(model, on_progress=None):
 def _judge_denoised(model, on_progress):
     images, truth = drive.bring(model.settings.images), drive.bring(model.settings.truth)
     pairs, _ = pair_by_name(list_images(images), list_images(truth))
+    model.run.require_no_links()
     quality = model.run.path / "quality"
     for number, (noisy, _) in enumerate(pairs):
         target = quality / DENOISED / f"{stem(noisy)}.tif"

@@ -85,7 +85,7 @@ class JointWork(SegmentWork):
         pools, refills = {}, []
         published = settings.recipe == "published"
         for use in training_run.SHARES:
-            common = use, patch_shape(settings), self.model.normalisation, settings.seed
+            common = use, patch_shape(settings), self.model.normalisation, settings.seed, self.memory
             # Few of all validation patches would be annotated, or none, and their score decides which epoch is best.
             parts = self.parts if published and use == "train" else self.shown()
             pools[use], refill = training_run.pool(

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..learning.networks import Architecture
 from ..settings import DenoiseSettings, JointSettings, SegmentSettings
 from .checkpoints import Checkpoints
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint, fingerprint_of_mask
 from .run_folder import RunFolder
 
 _SETTINGS = {"denoise": DenoiseSettings, "segment": SegmentSettings, "joint": JointSettings}
@@ -95,17 +95,27 @@ class Past:
         of = f" of {planned}" if planned else ""
         return f"stopped in epoch {done + 1}{of}"
 
-    def require_same(self, images):
-        """Refuse to go on with images that are not those that the training began with."""
-        before = {one["name"]: one for one in self._noted("images")}
-        now = {image.path.name: image for image in images}
+    def require_same(self, images, masks=()):
+        """Refuse to go on with images, or masks, that are not those that the training began with.
+
+        Parameters
+        ----------
+        images : list of ImageFile
+        masks : list of Mask
+        """
+        self._require_same("images", [fingerprint(image) for image in images])
+        if "masks" in self.facts:  # which early versions did not write down
+            self._require_same("masks", [fingerprint_of_mask(mask) for mask in masks])
+
+    def _require_same(self, kind, now):
+        before, now = ({one["name"]: one for one in some} for some in (self._noted(kind), now))
         for name in sorted(before.keys() - now.keys()):
-            raise self._changed(name, "is no longer there")
+            raise self._changed(kind, name, "is no longer there")
         for name in sorted(now.keys() - before.keys()):
-            raise self._changed(name, "was not there")
-        for name, image in now.items():
-            if any(before[name].get(key) != value for key, value in fingerprint(image).items() if key in before[name]):
-                raise self._changed(name, "is not what it was")
+            raise self._changed(kind, name, "was not there")
+        for name, one in now.items():
+            if any(before[name].get(key) != value for key, value in one.items() if key in before[name]):
+                raise self._changed(kind, name, "is not what it was")
 
     def parts(self, images):
         """Which images train and which validate: a list of Part."""
@@ -143,10 +153,11 @@ class Past:
         except KeyError as error:
             raise self.run.damaged("run.json") from error
 
-    def _changed(self, name, what):
+    def _changed(self, kind, name, what):
+        folder = getattr(self.settings, kind)
         return UserError(
-            f"{name} {what} when the training in {self.run.path} began. Put the images of {self.settings.images} back "
-            "as they were, or train anew into another run folder"
+            f"{'The mask ' if kind == 'masks' else ''}{name} {what} when the training in {self.run.path} began. Put "
+            f"the {kind} of {folder} back as they were, or train anew into another run folder"
         )
 
 

@@ -51,6 +51,15 @@ class RunFolder:
                 if re.fullmatch(r"\..+\.[0-9a-f]{8}(\.\w+)?", file.name) and file.is_file():
                     file.unlink(missing_ok=True)
 
+    def require_no_links(self):
+        """Raise a UserError if a folder of the run is a link to elsewhere: what is written there is not the run's."""
+        for folder in self.path.iterdir():
+            if folder.is_symlink() and folder.is_dir():
+                raise UserError(
+                    f"{folder} is a link to {os.readlink(folder)}. Nothing is written through links in a run folder: "
+                    "remove it, or put a folder in its place"
+                )
+
     def set_aside(self, name):
         """Give a folder of the run another name, quality_2 ..., since what comes next will have this one."""
         if (self / name).exists():

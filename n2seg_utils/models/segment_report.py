@@ -32,6 +32,7 @@ def judge_segmenter(segmenter, on_progress=None):
     dict
         What :func:`~n2seg_utils.quality.label_qc.judge_labels` returns.
     """
+    segmenter.run.require_no_links()
     quality = segmenter.run.path / "quality"
     images = validation_images(segmenter)
     sooner, later = halves(on_progress)

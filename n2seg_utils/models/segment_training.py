@@ -13,12 +13,13 @@ from ..learning.annotated_patches import AnnotatedSampler
 from ..learning.networks import unet
 from ..learning.segmentation import SegmentationLoss, SegmentationTraining
 from ..quality.painting import painted
-from ..settings.segment import parse_weights
+from ..settings.segment import SegmentSettings, parse_weights
 from . import segment_suggestions, training_run, transfer
 from .annotated_data import Annotator, annotated_images, in_units_of, variation
 from .annotated_split import require_classes, split_annotated
 from .checkpoints import Checkpoints
 from .claim import Claim
+from .fingerprint import fingerprint_of_mask
 from .objects import Rule
 from .run_folder import RunFolder
 from .segmenter import Segmenter, design
@@ -79,17 +80,20 @@ class SegmentWork:
         self.images, masks = self.open(settings)
         self.past, self.asked, self.start = past, settings, None
         if past:
-            past.require_same(self.images)
+            past.require_same(self.images, _drawn(masks))
             target, architecture, normalisation = past.target, past.architecture, past.normalisation
-            self.start = transfer.open_start(settings)
+            # With weights of its own, a training can do without those that it started from.
+            with contextlib.suppress(UserError) if past.state else contextlib.nullcontext():
+                self.start = transfer.open_start(settings)
         else:
             run.require_free()
-            target = recognise([mask for mask in masks if mask is not None], settings.target)
+            target = recognise(_drawn(masks), settings.target)
             settings, architecture = self._designed(settings, target)
             normalisation = self.scale(settings)
         self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
         self.parts = past.parts(self.images) if past else self.split(settings)
         self.model = self.kind_of_model(None, architecture, settings, normalisation, run, target)
+        self.memory = training_run.memory(past)
         # A training that was begun anew has another seed, but reads the same pixels.
         self.pools, self.refills = self.read(settings.replace(seed=past.facts["seed"]) if past else settings)
         self.class_weights = past.facts["class_weights"] if past else self.weigh(settings)
@@ -148,9 +152,10 @@ class SegmentWork:
         model = self.model
         facts = {"normalisation": model.normalisation, "network": model.architecture, "target": model.target}
         facts = {name: asdict(value) for name, value in (facts | {"rule": Rule()}).items()}
+        masks = [fingerprint_of_mask(mask) for mask in _drawn(self.annotate.masks.values())]
         training_run.begin(
-            model.run, self.workflow, self.asked, model.settings, self.images, self.parts,
-            facts | {"class_weights": self.class_weights, "annotated": self._annotated()},
+            model.run, self.workflow, self.asked, model.settings, self.images, self.parts, self.memory,
+            facts | {"class_weights": self.class_weights, "annotated": self._annotated(), "masks": masks},
         )  # fmt: skip
 
     def _put_in(self, network):
@@ -160,6 +165,7 @@ class SegmentWork:
             started = start.put_into(network, self.model.settings.freeze, self.workflow)
             run.note(start=started)
             return start.workflow == self.workflow and not started["new"]
+        transfer.freeze_again(network, run.facts().get("start", {}))
         return False
 
     def _annotated(self):
@@ -186,7 +192,7 @@ class SegmentWork:
         for use in training_run.SHARES:
             pools[use], refill = training_run.pool(
                 self.images, self.parts, use, patch_shape(settings), self.model.normalisation, settings.seed,
-                self.annotate, self.annotate.values,
+                self.memory, self.annotate, self.annotate.values,
             )  # fmt: skip
             refills += refill
         return pools, refills
@@ -250,7 +256,7 @@ class SegmentWork:
         batch_norm = model.settings.batch_norm or self.batch_norm_steadies
         rate = max(1e-6, model.settings.learning_rate / 3)
         model.settings = settings = model.settings.replace(
-            seed=model.settings.seed + 1, batch_norm=batch_norm, learning_rate=rate
+            seed=_next(model.settings.seed), batch_norm=batch_norm, learning_rate=rate
         )
         model.architecture = replace(model.architecture, batch_norm=batch_norm)
         words = (
@@ -278,3 +284,13 @@ class SegmentWork:
             "drawn by you": painted(grey, self.annotate.labels(frame, where), classes),
             "found": painted(grey, self.model.find_in_plane(found), classes),
         }
+
+
+def _drawn(masks):
+    """The masks that there are."""
+    return [mask for mask in masks if mask is not None]
+
+
+def _next(seed):
+    """Another seed."""
+    return (seed + 1) % int(SegmentSettings.knobs()["seed"].high)

@@ -11,7 +11,6 @@ from ..learning.plan import Plan, plan_for_minutes
 from ..learning.training import OutOfMemory, Watcher, train
 from . import weights
 from .checkpoints import Checkpoints
-from .claim import Claim
 from .fingerprint import fingerprint
 from .past import Past
 
@@ -23,7 +22,13 @@ _BLOCK_DEPTH = 32
 _FEWEST_BLOCKS = 16
 
 
-def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, more=0, sampler="patches", share=1.0):
+def memory(past=None):
+    """Bytes that were free when a training began: what of large images is read at a time follows from that."""
+    return past and past.facts.get("memory") or device.free_memory()
+
+
+def pool(images, parts, use, patch_shape, normalisation, seed, memory, annotate=None, more=0, sampler="patches",
+         share=1.0):  # fmt: skip
     """The pixels that patches of one use are drawn from.
 
     Parameters
@@ -36,6 +41,8 @@ def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, mo
     normalisation, annotate
         See :func:`~n2seg_utils.data.pixels.load`.
     seed : int
+    memory : int
+        See :func:`memory`.
     more : int
         Values a pixel that `annotate` adds.
     sampler : str
@@ -50,7 +57,7 @@ def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, mo
     callbacks : list
         What brings in other blocks each epoch, if need be.
     """
-    budget = min(share * SHARES[use] * _MEMORY_SHARE * device.free_memory(), _LARGEST_POOL)
+    budget = min(share * SHARES[use] * _MEMORY_SHARE * memory, _LARGEST_POOL)
     found = pixels.sources(images, parts, use, len(patch_shape))
     if pixels.nbytes(found, more) <= budget:
         return pixels.load(found, normalisation, annotate), []
@@ -61,8 +68,8 @@ def pool(images, parts, use, patch_shape, normalisation, seed, annotate=None, mo
     return stream.blocks(0), [Refill(stream, sampler)] if use == "train" else []
 
 
-def begin(run, workflow, asked, settings, images, parts, facts):
-    """Claim the run folder and write down what is known before the training; `asked` are the settings as given."""
+def begin(run, workflow, asked, settings, images, parts, memory, facts):
+    """Write down what is known before the training; `asked` are the settings as given."""
     run.start(
         settings,
         {
@@ -73,6 +80,7 @@ def begin(run, workflow, asked, settings, images, parts, facts):
             "minutes": settings.minutes,
             "device": "GPU" if device.has_gpu() else "CPU",
             "backend": device.backend(),
+            "memory": memory,
             "images": [fingerprint(image) for image in images],
         },
         [_split_row(images, part) for part in parts],
@@ -87,6 +95,7 @@ def require_unfinished(past):
 
 def tidy(run):
     """Remove what a training that was killed left half written, and set aside how good the stopped model was."""
+    run.require_no_links()
     run.sweep()
     run.set_aside("quality")
 
@@ -129,6 +138,7 @@ def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
                 run.note(steps=plan.steps, **({"step_seconds": plan.step_seconds} if plan.step_seconds else {}))
             keep = _Keeper(run, training.network, checkpoints, watcher, state)
             found = train(training, plan, watcher, keep.epoch, preview, refills, begin=state, keep=keep.state, **more)
+            checkpoints.bring_home()
             return settings, plan, found
         except OutOfMemory as error:
             state = error.state
@@ -171,14 +181,14 @@ class _Keeper:
 
     def state(self, state):
         """Write a checkpoint, in the run folder or, when that cannot be written to, elsewhere."""
-        Claim(self.run).beat()
         try:
-            folder = self.checkpoints.save(state)
+            written = self.checkpoints.save(state)
         except UserError as error:
             self._tell(f"{error}. The training goes on, but could not be continued if it were stopped now.")
         else:
-            if folder != self.checkpoints.folder:
-                self._tell(f"{self.run.path} cannot be written to now. Until it can, the training is kept in {folder}.")
+            if not written:
+                spare = self.checkpoints.spare
+                self._tell(f"{self.run.path} cannot be written to now. Until it can, the training is kept in {spare}.")
 
     def _tell(self, words):
         if not self.told:
@@ -266,6 +276,8 @@ def _smaller_batch(settings, run, watcher):
 
 
 def _nothing_learned(run, stopped, error=None):
+    if stopped == "diverged":
+        Checkpoints(run).remove()
     if stopped != "interrupted" or Checkpoints(run):  # else it goes on from the beginning
         run.finish(stopped)
     if error:

@@ -52,7 +52,7 @@ class Start:
         Returns
         -------
         dict
-            ``from``, ``loaded`` and ``new`` (names of layers), ``frozen``.
+            ``from``, ``loaded`` and ``new`` (names of layers), ``frozen`` and their ``places`` in the network.
         """
         try:
             loaded, new = weights.load_fitting(network, self.file, () if self.workflow == workflow else ("output",))
@@ -63,8 +63,9 @@ class Start:
                 f"No layer of the model in {self.folder.path} fits this network. Give another model, or leave "
                 "'pretrained' empty"
             )
-        frozen = _freeze(network, what, loaded)
-        return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": frozen}
+        frozen = _frozen(network, what, loaded)
+        places = [place for place, layer in enumerate(network.layers) if layer.name in frozen]
+        return {"from": str(self.folder.path), "loaded": loaded, "new": new, "frozen": frozen, "places": places}
 
 
 def open_start(settings):
@@ -101,7 +102,7 @@ def open_start(settings):
     return Start(folder, file, architecture, folder.workflow)
 
 
-def _freeze(network, what, loaded):
+def _frozen(network, what, loaded):
     """Leave layers that were loaded out of the training; returns their names."""
     if what == "nothing":
         return []
@@ -112,3 +113,9 @@ def _freeze(network, what, loaded):
     for name in frozen:
         network.get_layer(name).trainable = False
     return frozen
+
+
+def freeze_again(network, started):
+    """Leave the layers out of the training that :meth:`Start.put_into` left out, whose answer this is."""
+    for place in started.get("places", []):  # their names are others in each process
+        network.layers[place].trainable = False

@@ -93,11 +93,12 @@ class Workflow:
         return model
 
     def mention_stopped(self):
-        """Say so if a training in the run folder was stopped."""
+        """Say so if a training was stopped in the run folder, or in one that was numbered after it."""
         from ..models.past import Past
+        from ..models.run_folder import RunFolder
 
-        past = Past.of(under_root(self.form.settings().run))
-        if past:
+        runs = RunFolder(under_root(self.form.settings().run)).and_numbered()
+        for past in filter(None, map(Past.of, runs)):
             say(
                 f"The training in <b>{escape(str(past.run))}</b> {past.describe()}. With the same settings, the next "
                 f"cell goes on with it. {_ANEW}"
