@@ -99,6 +99,7 @@ def _parser():
     judged.add_argument("--labels", help="label images")
     qc.add_argument("--truth", help="clean images; for labels: label images, masks, ROI sets ...")
     qc.add_argument("--raw", help="the images as they were, to see the gain, or to draw labels on")
+    qc.add_argument("--run", help="run folder of the model that found the labels: what it was trained with is named")
     qc.add_argument("--axes", default="auto", help="what the dimensions mean, for example ZYX; default: as files say")
     qc.add_argument("--no-filters", action="store_true", help="do not compare with simple filters of the raw images")
     qc.add_argument("--no-maps", action="store_true", help="do not write maps of the errors and of SSIM")
@@ -166,7 +167,7 @@ def _check(options):
             print(f"{image.path.name}: {image.describe()}, axes {image.axes}")
         if found.ok:
             print(f"{counted(len(found.images), 'image')} read; nothing must change")
-            print(found.cost.describe())
+            print(found.describe())
     found.require_ok()
 
 
@@ -242,16 +243,20 @@ def _qc(options):
         if not options.truth:
             raise UserError("Give --truth: labels are judged by label images or masks")
         found, report = workflows.judge_label_images(
-            options.labels, options.truth, options.out, options.raw, kind=options.kind, axes=options.axes,
+            options.labels, options.truth, options.out, options.raw, options.run, kind=options.kind, axes=options.axes,
             image_axes=options.axes, dims=int(options.dimensions[0]) if options.dimensions else None,
         )  # fmt: skip
         cli_scores.print_label_scores(found)
     else:
+        if options.run:
+            raise UserError("--run is for labels: denoised images may be known to their model. Leave that option out")
         found, report = workflows.judge_restored(
             options.prediction, options.truth, options.raw, options.out, options.axes,
             maps=not options.no_maps, filters=not options.no_filters,
         )  # fmt: skip
         (cli_scores.print_scores if options.truth else cli_scores.print_findings)(found)
+    for words in found.get("warnings", ()):
+        print(f"warning: {words}")
     for name in found["unmatched"]:
         print(f"Not judged, for it has no partner: {name}")
     print(f"Written to {options.out}; the report is {report}")

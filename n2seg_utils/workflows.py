@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .data import drive, results
 from .data.check import check_images
-from .data.files import require_absent
+from .data.files import list_images, require_absent
 from .data.labels import bring_masks
 from .errors import UserError
 from .models.run_folder import RunFolder
@@ -235,13 +235,15 @@ def judge_restored(prediction, truth, raw, out, axes="auto", maps=True, filters=
     return scores, qc_report.report_restored(out, scores, used)
 
 
-def judge_label_images(labels, truth, out, raw=None, **options):
+def judge_label_images(labels, truth, out, raw=None, model=None, **options):
     """Judge label images by masks of any kind, into a folder with a report.
 
     Parameters
     ----------
     labels, truth, out, raw : path
         `raw` are images to draw the labels on.
+    model : path, optional
+        Run folder of the model that found the labels: images that it was trained with are named.
     **options
         See :func:`~n2seg_utils.quality.label_qc.judge_labels`.
 
@@ -253,9 +255,22 @@ def judge_label_images(labels, truth, out, raw=None, **options):
     from .quality import label_qc, qc_report
 
     _require_apart(out, (labels, truth, raw))
-    images = drive.bring(raw) if raw else None
+    images, warnings = drive.bring(raw) if raw else None, []
+    if model:
+        from .models import known_images
+
+        judged = images or [file.name for file in list_images(drive.bring(labels))]
+        warnings = list(filter(None, [known_images.warning(model, judged)]))
+    options["warnings"] = warnings
     scores = label_qc.judge_labels(drive.bring(labels), bring_masks(truth), out, images=images, **options)
-    used = {"labels": labels, "truth": truth, "images": raw, "axes": options.get("axes"), "kind": scores["kind"]}
+    used = {
+        "labels": labels,
+        "truth": truth,
+        "images": raw,
+        "model": model,
+        "axes": options.get("axes"),
+        "kind": scores["kind"],
+    }
     used["dimensions"] = f"{options['dims']}d" if options.get("dims") else "auto"
     return scores, qc_report.report_labels(out, scores, used)
 

@@ -45,6 +45,49 @@ def alarms(check):
     return [str(f) for f in check.findings if f.severity != NOTE]
 
 
+# How strong the noise is
+
+
+@pytest.mark.parametrize("sigma", [2, 10, 40])
+def test_the_level_of_the_noise_is_measured(tmp_path, sigma):
+    spots = 1000.0 + 300 * (squares(20, gap=20) > 0)
+    noisy = spots + np.random.default_rng(1).normal(0, sigma, spots.shape)
+    check = check_images(save(tmp_path / "images", a=noisy.astype("float32")))
+    low, high = np.percentile(noisy, (1, 99.8))
+    assert check.noise.level == pytest.approx(sigma / (high - low), rel=0.1)
+    assert f"noise of about {100 * check.noise.level:.2g} % of the brightness range" in check.describe()
+    assert check.to_dict()["noise"]["level"] == check.noise.level
+
+
+def test_images_without_noise_need_no_denoising(tmp_path):
+    spots = 1000.0 + 300 * (squares(20, gap=20) > 0) + np.random.default_rng(1).normal(0, 0.5, (512, 512))
+    folder = save(tmp_path / "images", a=spots.astype("float32"))
+    assert said(check_images(folder), "hardly any noise: 0.16 % of the brightness range", NOTE)
+    masks = save(tmp_path / "masks", a=squares(20, gap=20))
+    assert not said(check_images(folder, masks=masks), "noise")
+
+
+# Planes at the ends of stacks
+
+
+def test_the_ends_of_a_stack_are_looked_at_too(tmp_path):
+    stack = noise(9, 64, 64, dtype="float32")
+    empty, broken, bright = stack.copy(), stack.copy(), stack.astype("uint16")
+    empty[0] = 0
+    broken[-1, 5, 5] = np.nan
+    bright[-1, :20] = 65535
+    check = check_images(save(tmp_path / "images", bright=bright, broken=broken, empty=empty), axes="ZYX")
+    assert said(check, "empty.tif: has the same value everywhere in plane 1 of 9", NOTE)
+    assert said(check, "broken.tif: has pixels that are not numbers", ERROR)
+    assert said(check, "bright.tif: is overexposed", WARNING)
+
+
+def test_of_mixed_images_the_fewer_are_named(tmp_path):
+    folder = save(tmp_path / "images", a=noise(64, 64), b=noise(5, 64, 64), c=noise(5, 64, 64))
+    found = said(check_images(folder), "Move one kind to another folder", ERROR)
+    assert [finding.file for finding in found] == ["a.tif"]
+
+
 # Nothing to complain about
 
 
@@ -345,6 +388,6 @@ def test_a_stored_check_counts_its_findings_by_severity(tmp_path):
     images = save(tmp_path / "i", a=one, b=one, c=np.zeros((64, 64), "uint16"))
     stored = check_images(images).to_dict()
     assert stored["severities"] == {"error": 1, "warning": 1, "note": 0}
-    assert set(stored) == {"ok", "findings", "images", "severities", "cost"}
+    assert set(stored) == {"ok", "findings", "images", "severities", "cost", "noise"}
     assert stored["cost"]["pixels"] == 2 * 512 * 512 + 64 * 64
     assert check_images(tmp_path / "nowhere").to_dict()["cost"] is None

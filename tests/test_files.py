@@ -243,5 +243,10 @@ def test_a_disk_without_room_is_told_with_numbers(place, monkeypatch):
         require_space(place, 20_000_000)
 
 
+def test_the_folder_of_an_unknown_user_is_refused():
+    with pytest.raises(UserError, match=r"~nobody-here/images begins with the name of a user who is not known here"):
+        list_images("~nobody-here/images")
+
+
 def test_space_that_cannot_be_measured_stops_nobody(place):
     require_space(place / "not there", 1e30)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ import tifffile
 from scipy.sparse import coo_array
 
 from n2seg_utils import UserError
+from n2seg_utils.cli import main
+from n2seg_utils.data.samples import write_sample
 from n2seg_utils.data.targets import Target
+from n2seg_utils.models.known_images import known_images, warning
 from n2seg_utils.quality import label_plots, overlays, plots
 from n2seg_utils.quality.label_qc import _worth_seeing, judge_labels
 from n2seg_utils.quality.overlap import THRESHOLDS, overlap
@@ -288,3 +292,33 @@ def test_split_and_merged_objects_are_drawn_and_counted_where_there_are_some():
     drawn_lines = {tuple(np.round(c.get_edgecolor()[0], 3)) for c in figure.axes[0].collections}
     pink, yellow = (0.8, 0.475, 0.655, 1.0), (0.941, 0.894, 0.259, 1.0)
     assert {pink, yellow} <= drawn_lines
+
+
+# Images that the model knows
+
+
+def test_images_that_the_model_was_trained_with_are_named(sample, segmenter, tmp_path, capsys):
+    other = write_sample("nuclei", tmp_path / "other", count=2, seed=7)
+    mixed = tmp_path / "mixed"
+    for kind in ("images", "masks"):
+        shutil.copytree(other / kind, mixed / kind)
+        shutil.copy(sorted((sample / kind).iterdir())[1], mixed / kind / "renamed.tif")
+    qc = ["qc", "--labels", str(mixed / "masks"), "--truth", str(mixed / "masks"), "--run", str(segmenter.run)]
+    assert main([*qc, "--raw", str(mixed / "images"), "--out", str(tmp_path / "qc")]) == 0
+    words = "was trained with 1 image of these (renamed.tif)"
+    assert words in capsys.readouterr().out
+    assert words in (tmp_path / "qc" / "report.html").read_text()
+    assert words in json.loads((tmp_path / "qc" / "summary.json").read_text())["warnings"][0]
+
+
+def test_without_the_images_they_are_known_by_their_names(sample, segmenter, tmp_path):
+    assert known_images(segmenter.run, ["nobody.tif"]) == []
+    names = [file.name for file in sorted((sample / "masks").iterdir())]
+    assert known_images(segmenter.run, names) == names
+    assert "4 images of these" in warning(segmenter.run, names)
+    assert warning(segmenter.run, ["nobody.tif"]) == ""
+
+
+def test_for_restored_images_no_model_is_asked_for(refused, segmenter, sample):
+    pair = ["--prediction", str(sample / "images"), "--truth", str(sample / "clean")]
+    assert "--run is for labels" in refused("qc", *pair, "--run", str(segmenter.run), "--out", "qc")

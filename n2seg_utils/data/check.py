@@ -8,13 +8,15 @@ from . import cost
 from .duplicates import about_copies
 from .exposure import exposure, ranges
 from .files import list_images
-from .findings import ERROR, SEVERITIES, WARNING, Finding, merged
+from .findings import ERROR, NOTE, SEVERITIES, WARNING, Finding, merged
 from .images import open_image
 from .mask_check import check_masks
 from .noise import measure_noise
 from .set_check import TWO_PATCHES, check_set, check_size
 from .summaries import summarise
 from .truth_check import check_truth
+
+_CLEAN = 0.005  # of the brightness range: noise that nobody sees
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Check:
     images: list
     target: object = None  # what masks show
     cost: object = None  # what reading and training take
+    noise: object = None  # how strong it is, and how it is shared: a NoiseCorrelation
 
     @property
     def ok(self):
@@ -41,6 +44,11 @@ class Check:
         if not self.ok:
             raise UserError("\n".join(str(f) for f in self.findings if f.severity == ERROR))
 
+    def describe(self):
+        """Size, cost and noise of the images, in words."""
+        noise = f"; noise of about {100 * self.noise.level:.2g} % of the brightness range" if self.noise else ""
+        return f"{self.cost.describe()}{noise}"
+
     def to_dict(self):
         """For JSON: ok, findings, images, how many findings there are of each severity, cost."""
         images = [
@@ -53,13 +61,14 @@ class Check:
             "images": images,
             "severities": counts,
             "cost": self.cost and asdict(self.cost),
+            "noise": self.noise and asdict(self.noise),
         }
 
 
 def check_images(images, truth=None, axes="auto", masks=None, kind="auto", joint=False, patch=None, reach=None):
     """Look at a folder of images, and at a folder of clean ones or of masks if given.
 
-    Headers come first; of the pixels, the middle plane of each image is read.
+    Headers come first; of the pixels, the first, the middle and the last plane of each image are read.
 
     Parameters
     ----------
@@ -84,18 +93,19 @@ def check_images(images, truth=None, axes="auto", masks=None, kind="auto", joint
     findings, opened, summaries, took = _one_by_one(files, axes)
     if not opened:
         return Check(findings, [])
-    read = sum(summary.image.nbytes // summary.image.planes for summary in summaries)
+    read = sum(min(3, s.image.planes) * (s.image.nbytes // s.image.planes) for s in summaries)
     costs, target = cost.estimate(opened, bool(masks), read, took), None
     findings += check_set(opened, 2 * TWO_PATCHES if masks else TWO_PATCHES)
     findings += [*about_copies(summaries), *ranges(summaries), *costs.findings()]
     if masks:
         more, target = check_masks(opened, masks, kind, joint, patch, reach)
         findings += more
-    if joint or not masks:
-        findings += _noise([summary.image for summary in summaries])
+    noise = measure_noise([summary.image for summary in summaries])
+    if noise and (joint or not masks):
+        findings += _about(noise)
     if truth and summaries:
         findings += check_truth(summaries, truth, axes)
-    return Check(findings, opened, target, costs)
+    return Check(findings, opened, target, costs, noise)
 
 
 def _one_by_one(files, axes):
@@ -116,9 +126,14 @@ def _one_by_one(files, axes):
     return merged(findings), opened, summaries, time.perf_counter() - began
 
 
-def _noise(images):
-    noise = measure_noise(images)
-    if noise and noise.axis:
+def _about(noise):
+    """Findings about the noise of images that are to be denoised."""
+    if noise.level < _CLEAN:
+        yield Finding(
+            NOTE, "", f"There is hardly any noise: {100 * noise.level:.2g} % of the brightness range.",
+            "Denoising will change little.",
+        )  # fmt: skip
+    if noise.axis:
         yield Finding(
             WARNING, "",
             f"Neighbouring pixels share their noise: its correlation is {noise.horizontal[0]:.2f} across and "

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import UserError
-from .files import list_images, make_folder, readable, require_space, whole_file
+from .files import at_home, list_images, make_folder, readable, require_space, whole_file
 
 MOUNT = Path(os.environ.get("N2SEG_DRIVE", "/content/drive"))
 HOME = MOUNT / "MyDrive"
@@ -15,7 +15,7 @@ HOME = MOUNT / "MyDrive"
 
 def on_drive(path):
     """Whether a path lies on Google Drive."""
-    return MOUNT in Path(path).expanduser().absolute().parents
+    return MOUNT in at_home(path).absolute().parents
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def bring(path, on_progress=None, cache=None, files=None):
     Path
         The local folder (or file).
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     if not on_drive(path):
         return path
     path = path.absolute()

@@ -33,7 +33,11 @@ def exposure(summary):
     elif summary.flat and is_constant(summary.image):
         words = f"has the same value ({summary.first:g}) everywhere."
         yield Finding(ERROR, summary.name, words, "Remove it from the folder.")
-    elif summary.full > _SATURATED and (largest := largest_possible(summary)):
+    if summary.empty and summary.finite:
+        planes = ", ".join(str(number + 1) for number in summary.empty)
+        words = f"has the same value everywhere in plane {planes} of {summary.image.planes}."
+        yield Finding(NOTE, summary.name, words, "Nothing is learned from it; cut it off if it is at an end.")
+    if summary.usable and summary.full > _SATURATED and (largest := largest_possible(summary)):
         words = f"is overexposed: {100 * summary.full:.1f} % of its pixels have {largest}."
         yield Finding(WARNING, summary.name, words, "What was cut off there cannot be restored.")
 

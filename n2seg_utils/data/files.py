@@ -40,6 +40,20 @@ _REMEDIES = {
 IMAGE_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 
 
+def at_home(path):
+    """A path, with the folder of the user in place of ``~``.
+
+    Raises
+    ------
+    UserError
+        If there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path} begins with the name of a user who is not known here. Give the whole path") from error
+
+
 def list_images(path):
     """The image files of a folder in natural order (2 before 10), or the one file given.
 
@@ -50,7 +64,7 @@ def list_images(path):
     UserError
         When there is nothing to read; says what was found instead.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     try:
         if path.is_file():
             return [path]

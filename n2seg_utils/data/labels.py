@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import drive, imagej_rois, supervisely
-from .files import is_image_name, list_images, natural_order, stem
+from .files import at_home, is_image_name, list_images, natural_order, stem
 from .images import ImageFile, open_image, require_finite
 from .near_names import did_you_mean
 
@@ -91,7 +91,7 @@ def list_masks(path):
     dict
         Name of the image it belongs to, as far as the file tells -> Path.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     if supervisely.is_project(path):
         return {stem(name): file for name, file in supervisely.annotations(path).items()}
     if path.is_dir():
@@ -106,7 +106,7 @@ def bring_masks(path, on_progress=None):
     """Copy masks of any kind from Drive to local disk, as :func:`~n2seg_utils.data.drive.bring` does with images."""
     if not path or not drive.on_drive(path):
         return path
-    folder = Path(path).expanduser().absolute()
+    folder = at_home(path).absolute()
     files = list(list_masks(folder).values())
     if supervisely.is_project(folder):
         files.append(folder / "meta.json")

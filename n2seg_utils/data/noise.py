@@ -1,4 +1,4 @@
-"""How the noise of neighbouring pixels is related, measured from noisy images alone."""
+"""How strong noise is, and how that of neighbouring pixels is related, measured from noisy images alone."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ LAGS = 6
 CORRELATED = 0.25
 _LITTLE = 0.1
 _BLOCK = 16  # pixels; structure varies little within the flattest of such blocks
+_TERMS = 6  # of the surface that is subtracted
 _FLATTEST = 0.25  # share of the blocks that are looked at
 _WINDOW = 512
 _PLANES = 8
@@ -24,11 +25,15 @@ class NoiseCorrelation:
         At distances of 1, 2, ... :data:`LAGS` pixels; 1 is the same noise, 0 independent noise.
     diagonal : float
         Of pixels that touch at a corner.
+    level : float
+        Standard deviation of the noise in flat parts of the images, as a share of the range between their 1st and
+        99.8th percentile. Noise that grows with the signal is stronger elsewhere.
     """
 
     horizontal: tuple
     vertical: tuple
     diagonal: float
+    level: float = np.nan
 
     @property
     def axis(self):
@@ -75,11 +80,11 @@ def measure_noise(images):
         for channel in range(window.shape[-1]):
             measured = correlations(window[..., channel])
             if measured is not None:
-                found.append(measured)
+                found.append((_level(window[..., channel]), *measured))
     if not found:
         return None
-    horizontal, vertical, diagonal = (np.median([m[i] for m in found], axis=0) for i in range(3))
-    return NoiseCorrelation(tuple(horizontal.tolist()), tuple(vertical.tolist()), float(diagonal))
+    level, horizontal, vertical, diagonal = (np.median([m[i] for m in found], axis=0) for i in range(4))
+    return NoiseCorrelation(tuple(horizontal.tolist()), tuple(vertical.tolist()), float(diagonal), float(level))
 
 
 def correlations(plane):
@@ -91,6 +96,30 @@ def correlations(plane):
     diagonal : float
         Or None if there are too few blocks with noise in them.
     """
+    flattest = _flattest(plane)
+    if flattest is None:
+        return None
+    left, power = flattest
+
+    def at(down, across):
+        one = left[:, down:, across:]
+        other = left[:, : _BLOCK - down, : _BLOCK - across]
+        return float(np.median((one * other).mean(axis=(1, 2)) / power))
+
+    distances = range(1, LAGS + 1)
+    return np.array([at(0, d) for d in distances]), np.array([at(d, 0) for d in distances]), at(1, 1)
+
+
+def _level(plane):
+    """The standard deviation of a plane's noise, as a share of its range."""
+    _, power = _flattest(plane)
+    low, high = np.percentile(plane, (1, 99.8))
+    variance = np.median(power) * _BLOCK**2 / (_BLOCK**2 - _TERMS)
+    return float(np.sqrt(variance) / (high - low)) if high > low else 1.0
+
+
+def _flattest(plane):
+    """The blocks of a plane with least structure, without their trend (N, Y, X), and their power; or None."""
     rows, columns = (size // _BLOCK for size in plane.shape)
     if not np.isfinite(plane).all() or rows * columns == 0:
         return None
@@ -103,15 +132,7 @@ def correlations(plane):
         return None
     left, power = left[usable], power[usable]
     chosen = np.argsort(power)[: max(4, int(_FLATTEST * len(power)))]
-    left, power = left[chosen], power[chosen]
-
-    def at(down, across):
-        one = left[:, down:, across:]
-        other = left[:, : _BLOCK - down, : _BLOCK - across]
-        return float(np.median((one * other).mean(axis=(1, 2)) / power))
-
-    distances = range(1, LAGS + 1)
-    return np.array([at(0, d) for d in distances]), np.array([at(d, 0) for d in distances]), at(1, 1)
+    return left[chosen], power[chosen]
 
 
 def _without_trend(blocks):

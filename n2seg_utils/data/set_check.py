@@ -1,5 +1,6 @@
 """What is wrong, or unusual, about images as a set, by their headers."""
 
+from ..words import counted
 from .findings import ERROR, NOTE, WARNING, Finding
 
 SMALLEST = 16
@@ -25,9 +26,9 @@ def check_set(images, two_patches=TWO_PATCHES):
     two_patches : int
         Pixels that an image needs to be divided into what trains and what validates.
     """
-    first = images[0]
+    first = _usual(images)
     for image in images:
-        if image.axes != first.axes or image.size["C"] != first.size["C"]:
+        if _kind(image) != _kind(first):
             yield Finding(
                 ERROR, image.path.name, f"is {image.describe()}, but {first.path.name} is {first.describe()}.",
                 "Move one kind to another folder, or give the axes.",
@@ -44,13 +45,13 @@ def check_set(images, two_patches=TWO_PATCHES):
         )  # fmt: skip
     pixels = sum(i.planes * i.size["Y"] * i.size["X"] for i in images)
     if pixels < _FEW_PIXELS:
-        yield Finding(WARNING, "", f"There are only {pixels:,} pixels to learn from.", "Add images of the same kind.")
+        yield Finding(
+            WARNING, "", f"There are only {counted(pixels, 'pixel')} to learn from.", "Add images of the same kind."
+        )
     sides = sorted((min(i.plane_shape[:2]), i.path.name) for i in images)
     if SMALLEST <= sides[0][0] < min(_NARROW, sides[len(sides) // 2][0] / 2):
-        yield Finding(
-            WARNING, sides[0][1], f"is only {sides[0][0]} pixels wide, so that all patches must be as small.",
-            "Leave it out if you can.",
-        )  # fmt: skip
+        words = f"is only {counted(sides[0][0], 'pixel')} wide, so that all patches must be as small."
+        yield Finding(WARNING, sides[0][1], words, "Leave it out if you can.")
     small = max(first.plane_shape[:2]) < two_patches
     if len(images) == 1 and first.planes == 1 and not small:
         yield Finding(NOTE, "", "There is one image: a strip of it will be kept out of training to watch the training.")
@@ -59,3 +60,13 @@ def check_set(images, two_patches=TWO_PATCHES):
             WARNING, first.path.name, "is too small to keep a part out of training.",
             "The validation curve then shows pixels that were trained on. Add an image.",
         )  # fmt: skip
+
+
+def _kind(image):
+    return image.axes, image.size["C"]
+
+
+def _usual(images):
+    """The first image of the kind that most are of."""
+    kinds = [_kind(image) for image in images]
+    return images[kinds.index(max(kinds, key=kinds.count))]

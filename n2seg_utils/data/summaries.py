@@ -12,23 +12,25 @@ _BELOW = 0.02  # of the largest value: how far below it pixels are compared with
 
 @dataclass(frozen=True)
 class Summary:
-    """The middle plane of an image in a few numbers.
+    """The first, the middle and the last plane of an image in a few numbers.
 
     Attributes
     ----------
     image : ImageFile
     first, top : float
-        The value of the first pixel, and the largest of all.
+        The value of the first pixel in the middle plane, and the largest of all.
     finite : bool
         Whether all pixels are numbers.
     flat : bool
         Whether all have the same value.
     full, below : float
         Share of the pixels that have the largest value, and of those at most 2 % below it.
+    empty : tuple of int
+        Numbers of the planes, of these, that have one value only, where others have not.
     low, mean, high : float
-        The 1st percentile, the mean and the 99.8th percentile.
+        The 1st percentile, the mean and the 99.8th percentile of the middle plane.
     fingerprint : bytes
-        Alike in images of the same values, whatever type these are kept in.
+        Of the middle plane: alike in images of the same values, whatever type these are kept in.
     """
 
     image: object
@@ -38,6 +40,7 @@ class Summary:
     flat: bool
     full: float
     below: float
+    empty: tuple
     low: float
     mean: float
     high: float
@@ -55,14 +58,18 @@ class Summary:
 
 
 def summarise(image):
-    """Read the middle plane of an image; of one larger than four megapixels, every so many rows.
+    """Read the first, the middle and the last plane of an image; of planes larger than four megapixels, every so many
+    rows.
 
     Returns
     -------
     Summary
     """
-    plane = image.plane(image.planes // 2)
-    pixels = np.asarray(plane[:: max(1, plane.size // _LOOKED_AT)])
+    middle = image.planes // 2
+    looked_at = {number: image.plane(number) for number in sorted({0, middle, image.planes - 1})}
+    looked_at = {n: np.asarray(plane[:: max(1, plane.size // _LOOKED_AT)]) for n, plane in looked_at.items()}
+    empty = tuple(number for number, pixels in looked_at.items() if (pixels == pixels.flat[0]).all())
+    plane, pixels = image.plane(middle), np.stack(list(looked_at.values()))
     top = pixels.max()
     finite = pixels.dtype.kind != "f" or bool(np.isfinite(pixels).all())
     rows, columns = (max(1, side // _GRID) for side in plane.shape[:2])
@@ -70,11 +77,12 @@ def summarise(image):
     low, high = np.percentile(few, (1, 99.8)) if finite else (np.nan, np.nan)
     return Summary(
         image,
-        first=float(pixels.flat[0]),
+        first=float(plane[0, 0, 0]),
         top=float(top),
         finite=finite,
         flat=bool(finite and pixels.min() == top),
         full=float((pixels == top).mean()),
+        empty=() if len(empty) == len(looked_at) else empty,
         below=float(((pixels >= float(top) * (1 - _BELOW)) & (pixels < top)).mean()),
         low=float(low),
         mean=float(few.mean()) if finite else np.nan,

@@ -17,7 +17,7 @@ from scipy.ndimage import find_objects
 from skimage.draw import polygon_perimeter
 
 from ..errors import UserError
-from .files import natural_order, readable, require_absent, whole_file, whole_folder, write_text
+from .files import at_home, natural_order, readable, require_absent, whole_file, whole_folder, write_text
 from .outlines import fill, require_short
 from .pictures import claimed
 from .tables import read_json
@@ -30,7 +30,7 @@ _SHOWN = (0.1, 99.9)  # percentiles of an image that are black and white when it
 
 def is_project(folder):
     """Whether a folder is a Supervisely project."""
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     return (folder / _META).is_file() and any(folder.glob("**/ann"))
 
 
@@ -47,7 +47,7 @@ def annotations(folder):
     UserError
         If there is none, or images of two data sets have one name.
     """
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     found = {}
     for path in sorted(folder.glob("**/ann/*.json"), key=natural_order):
         if not path.name.startswith("."):
@@ -66,7 +66,7 @@ def annotations(folder):
 
 def class_names(folder):
     """The titles of a project's classes, in their order."""
-    path = Path(folder).expanduser() / _META
+    path = at_home(folder) / _META
     with _understood(path):
         return [str(entry["title"]) for entry in read_json(path)["classes"]]
 
@@ -143,7 +143,7 @@ def write_project(folder, pictures, class_name="object"):
     UserError
         If there is something in the folder that would be overwritten, or two pictures have one name.
     """
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     require_absent([folder / _META, folder / _DATASET])
     with whole_folder(folder) as temporary:
         images, notes = temporary / _DATASET / "img", temporary / _DATASET / "ann"

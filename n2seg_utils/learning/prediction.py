@@ -30,10 +30,13 @@ class TiledPredictor:
         deep as they are wide or, if that is less, as the volume.
     orientations : bool
         Predict each tile flipped and turned in its YX plane in all eight ways, and take the mean.
+    on_smaller : callable, optional
+        ``on_smaller(tile)`` when the tiles have become smaller.
     """
 
-    def __init__(self, network, architecture, tile, orientations=False):
+    def __init__(self, network, architecture, tile, orientations=False, on_smaller=None):
         self.network, self.architecture, self.tile = network, architecture, tile
+        self.on_smaller = on_smaller or (lambda tile: None)
         self.orientations = ORIENTATIONS if orientations else ORIENTATIONS[:1]
 
     def tiles(self, shape):
@@ -82,6 +85,7 @@ class TiledPredictor:
                 if not device.is_out_of_memory(error) or self.tile <= SMALLEST_TILE:
                     raise
                 self.tile //= 2
+                self.on_smaller(self.tile)
 
     def _answer(self, image):
         total = 0

@@ -94,7 +94,9 @@ class DenoiseWork:
             training_run.tidy(run)
         else:
             facts = {"normalisation": asdict(model.normalisation), "network": asdict(model.architecture)}
-            training_run.begin(run, self.workflow, self.asked, model.settings, self.images, self.parts, self.memory, facts)
+            training_run.begin(
+                run, self.workflow, self.asked, model.settings, self.images, self.parts, self.memory, facts
+            )
         example = training_run.example(self.images, self.parts)
         model.settings, _, outcome = training_run.learn(
             run, self.training, model.settings, watcher, lambda: _preview(model, *example), refills=self.refills,
@@ -115,7 +117,13 @@ class DenoiseWork:
         pools, refills = {}, []
         for use in training_run.SHARES:
             pools[use], refill = training_run.pool(
-                self.images, self.parts, use, patch_shape(settings), self.model.normalisation, settings.seed, self.memory
+                self.images,
+                self.parts,
+                use,
+                patch_shape(settings),
+                self.model.normalisation,
+                settings.seed,
+                self.memory,
             )
             refills += refill
         return pools, refills

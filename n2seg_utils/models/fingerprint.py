@@ -7,16 +7,19 @@ _PIECES, _BYTES = 16, 4096
 
 def fingerprint(image):
     """Name, axes, shape and type of an ImageFile, the size of its file, and a checksum of pieces of it: a dict."""
-    path = image.path
-    size = path.stat().st_size
     return {
-        "name": path.name,
+        "name": image.path.name,
         "axes": image.axes,
         "shape": list(image.shape),
         "dtype": str(image.dtype),
-        "bytes": size,
-        "crc32": _checksum(path, size),
+        **content(image.path),
     }
+
+
+def content(path):
+    """Size of a file, and a checksum of pieces of it: a dict."""
+    size = path.stat().st_size
+    return {"bytes": size, "crc32": _checksum(path, size)}
 
 
 def fingerprint_of_mask(mask):

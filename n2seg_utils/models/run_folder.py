@@ -4,9 +4,8 @@ import json
 import os
 import re
 import time
-from pathlib import Path
 
-from ..data.files import make_folder, write_text
+from ..data.files import at_home, make_folder, write_text
 from ..data.tables import read_json, read_table, write_table
 from ..errors import UserError
 from ..versions import versions
@@ -23,7 +22,7 @@ class RunFolder:
     """
 
     def __init__(self, path):
-        self.path = Path(path).expanduser()
+        self.path = at_home(path)
 
     def __fspath__(self):
         return str(self.path)

@@ -23,7 +23,11 @@ class TrainedModel:
     normalisation : object
         Scales the pixels of an image to what the network knows.
     run : RunFolder
+    largest_tile : int or None
+        Side of the tiles that the device's memory has room for, once larger ones did not fit.
     """
+
+    largest_tile = None
 
     def __init__(self, network, architecture, settings, normalisation, run):
         self.network, self.architecture = network, architecture
@@ -93,7 +97,9 @@ class TrainedModel:
 
             def report(done, total, number=number, image=image):
                 if on_progress:
-                    on_progress((number + done / total) / len(opened), image.path.name)
+                    short = self.largest_tile
+                    how = f", in tiles of {short} pixels since there is little memory" if short else ""
+                    on_progress((number + done / total) / len(opened), f"{image.path.name}{how}")
 
             write = self.add_missing if os.path.exists(target) else self.predict_file
             write(image, target, tile=tile, on_tile=report, **options)
@@ -129,7 +135,11 @@ class TrainedModel:
         """What predicts frames (Y, X) or (Z, Y, X) of this shape, tile by tile."""
         depth = shape[0] if self.architecture.dims == 3 else None
         side = tile_for_memory(device.free_memory(), self.architecture, depth) if tile == "auto" else int(tile)
-        return TiledPredictor(self.network, self.architecture, side, self.settings.orientations)
+        side = min(side, self.largest_tile or side)
+        return TiledPredictor(self.network, self.architecture, side, self.settings.orientations, self._remember)
+
+    def _remember(self, tile):
+        self.largest_tile = tile
 
     def surroundings(self, image, plane, rows, columns, margin=None):
         """A piece of one plane with all that the network must see so that its answer is that for the whole image.

@@ -24,7 +24,7 @@ _FEWEST_BLOCKS = 16
 
 def memory(past=None):
     """Bytes that were free when a training began: what of large images is read at a time follows from that."""
-    return past and past.facts.get("memory") or device.free_memory()
+    return (past and past.facts.get("memory")) or device.free_memory()
 
 
 def pool(images, parts, use, patch_shape, normalisation, seed, memory, annotate=None, more=0, sampler="patches",

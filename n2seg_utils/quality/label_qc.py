@@ -32,6 +32,7 @@ def judge_labels(
     dims=None,
     target=None,
     image_axes="auto",
+    warnings=(),
 ):
     """Score label images against the truth.
 
@@ -67,6 +68,8 @@ def judge_labels(
         What masks show, where that is known; it says more than `kind`.
     image_axes : str
         What the dimensions of `images` mean, as `axes` says of labels.
+    warnings : sequence of str
+        What is known already that speaks against the scores; kept with them.
 
     Returns
     -------
@@ -107,7 +110,8 @@ def judge_labels(
         judged.add(pair.image.path.name, (pair.labels(number, target) for number in range(pair.frames)))
         if on_progress:
             on_progress((number + 1) / len(pairs), pair.image.path.name)
-    summary = judged.summary() | {"kind": kind, "unmatched": alone, "data": [described(pair.image) for pair in pairs]}
+    summary = judged.summary() | {"kind": kind, "unmatched": alone, "warnings": list(warnings)}
+    summary["data"] = [described(pair.image) for pair in pairs]
     rows = summary["per_image"]
     worst, others = _worth_seeing([tuple(row[score] for score in judged.ranked_by) for row in rows], figures)
     summary["worst"] = [rows[number]["image"] for number in worst]

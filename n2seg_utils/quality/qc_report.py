@@ -103,7 +103,7 @@ def report_labels(out, summary, used):
             "hold several that were merged."
         )
     methods = [_OBJECTS if "ap50" in summary else _PIXELS]
-    return _write(out, "Quality of labels", captions, notes, summary, used, methods)
+    return _write(out, "Quality of labels", captions, notes, summary, used, methods, summary["warnings"])
 
 
 def report_blind(out, summary, used):

@@ -37,6 +37,14 @@ class QualitySettings(Settings):
         "data",
         example="/content/drive/MyDrive/my_images",
     )
+    model: str = knob(
+        "",
+        "Model (optional)",
+        "Run folder of the model that found the labels: you are warned of images that it was trained with.",
+        "data",
+        advanced=True,
+        example="/content/drive/MyDrive/n2seg_runs/segment",
+    )
     axes: str = knob(
         "auto",
         "Axes",

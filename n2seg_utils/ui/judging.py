@@ -37,6 +37,7 @@ class Judging(Workflow):
     def __init__(self):
         super().__init__()
         self.folders = self.out = self.path = None
+        self.known = ""  # the run folder of the model
 
     def check_data(self):
         """Read the form, match the images, say what is compared with what, and show one.
@@ -64,7 +65,7 @@ class Judging(Workflow):
             say(f"{counted(len(pairs), 'image')} to judge, matched by name.")
             if unmatched:
                 warn(f"Without a partner, so not judged: {escape(', '.join(unmatched[:5]))}.")
-        self.folders = folders
+        self.folders, self.known = folders, wanted.model
         self._show_first()
 
     def ask_settings(self):
@@ -85,8 +86,8 @@ class Judging(Workflow):
             dims = None if wanted.dimensions == "auto" else int(wanted.dimensions[0])
             self.scores, self.path = judge_label_images(
                 local["prediction"], fetch(self.folders["truth"], bring_masks), self.out, local["raw"],
-                axes=wanted.axes, image_axes=wanted.axes, kind=wanted.kind, dims=dims, figures=wanted.figures,
-                on_progress=update,
+                self.known or None, axes=wanted.axes, image_axes=wanted.axes, kind=wanted.kind, dims=dims,
+                figures=wanted.figures, on_progress=update,
             )  # fmt: skip
             count = len(self.scores["per_image"])
         else:

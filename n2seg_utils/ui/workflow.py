@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from ..data import drive, results
+from ..data.files import at_home
 from ..data.findings import NOTE
 from ..data.public_sets import DESCRIPTIONS, write_public_set
 from ..data.samples import sample_folder
@@ -146,7 +147,7 @@ def hand_over(folder, words):
 
 def under_root(folder):
     """Where a folder is that was entered: on Drive, in Colab, unless its whole path was given."""
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     return folder if folder.is_absolute() else runtime.output_root() / folder
 
 
