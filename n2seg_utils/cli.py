@@ -1,146 +1,83 @@
 """The command ``n2seg``: the notebooks' work from a shell.
 
-Exit status: 0 fine; 2 the input needs a change, said in one message; 1 our fault.
+Exit status: 0 fine; 2 the input needs a change, said in one message; 1 our fault; 130 and 143 stopped by Ctrl-C or by
+the system. With ``--json``, one JSON object is all that goes to standard output, whatever the status.
 """
 
-import argparse
+import contextlib
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 
-from .about import VERSION
-from .errors import UserError
+from .cli_arguments import parser
+from .errors import Terminated, UserError
 from .words import counted
-
-_KINDS = ("auto", "binary", "classes", "instances")
 
 
 def main(arguments=None):
     """Run the command; returns its exit status."""
     if hasattr(sys.stdout, "reconfigure"):  # not all terminals can show all names of files
         sys.stdout.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:] if arguments is None else arguments
+    for_machines, answer, status, said = "--json" in words, {}, 1, "it failed; see standard error"
     try:
-        options = _parser().parse_args(arguments)
-        return options.run_command(options) or 0
+        options = parser().parse_args(words)
+        with _terminable(), contextlib.redirect_stdout(sys.stderr) if for_machines else contextlib.nullcontext():
+            _COMMANDS[options.command](options, answer)
+        status, said = 0, ""
     except UserError as error:
-        print(f"n2seg: {error}", file=sys.stderr)
-        return 2
+        status, said = 2, str(error)
+    except Terminated:
+        status, said = 143, "stopped by the system. What was done is kept: give the same command again, or n2seg resume"
     except KeyboardInterrupt:
-        print("n2seg: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
+        status, said = 130, "stopped"
+    except (BrokenPipeError, SystemExit) as ended:  # nobody reads on; or --help was asked for
+        for_machines = False
+        if isinstance(ended, SystemExit):
+            raise
         return 0
+    finally:
+        if status > 1:
+            print(f"n2seg: {said}", file=sys.stderr)
+        if for_machines:
+            print(_json(answer, status, said))
+    return status
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one message what is wrong with the command, as we do for what is wrong with the data."""
+@contextlib.contextmanager
+def _terminable():
+    """Take the system's wish to end the process (SIGTERM) for an interrupt, once: what is kept then is kept whole."""
 
-    def error(self, message):
-        raise UserError(f"{message}. See {self.prog} --help")
+    def end(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
 
-
-def _parser():
-    parser = _Parser(prog="n2seg", description="Denoise and segment microscopy images, and judge the result.")
-    parser.add_argument("--version", action="version", version=f"n2seg {VERSION}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    sample = _add(commands, "sample", _sample, "make a synthetic data set, or download a named real one")
-    sample.add_argument(
-        "name", help="nuclei, spots, nuclei3d, spots3d, two_channels; or dsb2018, human_mitosis, cells3d"
-    )
-    sample.add_argument("--out", required=True, help="folder to create images/, clean/ and masks/ in")
-    sample.add_argument("--seed", type=_at_least(0), default=1)
-    sample.add_argument("--count", type=_at_least(1), help="number of images")
-    sample.add_argument("--level", default="medium", help="easy, medium or hard")
-
-    check = _add(commands, "check", _check, "look at images before training")
-    check.add_argument("--images", required=True)
-    check.add_argument("--truth", help="clean images of the same names")
-    check.add_argument("--masks", help="masks of the same names")
-    check.add_argument("--joint", action="store_true", help="for joint training: images without a mask are used too")
-    check.add_argument("--target", choices=_KINDS, default="auto", help="what masks show; default: auto")
-    check.add_argument("--axes", default="auto", help="what the dimensions mean, for example TYX")
-    check.add_argument("--json", action="store_true", help="print the findings as JSON")
-
-    train = commands.add_parser("train", help="train a model").add_subparsers(required=True, metavar="WORKFLOW")
-    denoise = _add(train, "denoise", _train_denoise, "train Noise2Void on noisy images")
-    denoise.add_argument("--images", help="folder of noisy images, or one file")
-    _training_arguments(denoise)
-    segment = _add(train, "segment", _train_segment, "train a U-Net on images and masks")
-    segment.add_argument("--images", help="folder of images, or one file")
-    segment.add_argument("--masks", help="folder of masks, ROI sets, or a Supervisely project")
-    _training_arguments(segment)
-    joint = _add(train, "joint", _train_joint, "train one network to denoise and to segment; some images have masks")
-    joint.add_argument("--images", help="folder of noisy images, annotated or not")
-    joint.add_argument("--masks", help="folder of masks of some of them, ROI sets, or a Supervisely project")
-    _training_arguments(joint)
-
-    resume = _add(commands, "resume", _resume, "go on with a training that was stopped")
-    resume.add_argument("run", help="its run folder")
-
-    predict = _add(commands, "predict", _predict, "apply a trained model")
-    predict.add_argument("--run", required=True, help="run folder of the model")
-    predict.add_argument("--images", required=True)
-    predict.add_argument("--out", required=True)
-    predict.add_argument("--axes", default="auto", help="what the dimensions mean, for example ZYX")
-    predict.add_argument("--tile", default="auto", help="side of the tiles in pixels, or auto")
-    predict.add_argument(
-        "--dtype", choices=("float32", "input"), help="type of denoised images; default: as in the run"
-    )
-    predict.add_argument("--threshold", type=float, help="of segmentation, in place of the tuned one")
-    predict.add_argument(
-        "--min-size", type=_at_least(0), help="pixels of the smallest object, in place of the tuned one"
-    )
-    predict.add_argument("--outlines", choices=("none", "imagej", "supervisely"), help="write outlines of objects too")
-
-    qc = _add(commands, "qc", _qc, "score restored images or labels against the truth")
-    judged = qc.add_mutually_exclusive_group(required=True)
-    judged.add_argument("--prediction", help="restored images")
-    judged.add_argument("--labels", help="label images")
-    qc.add_argument("--truth", help="clean images; for labels: label images, masks, ROI sets ...")
-    qc.add_argument("--raw", help="the images as they were, to see the gain, or to draw labels on")
-    qc.add_argument("--run", help="run folder of the model that found the labels: what it was trained with is named")
-    qc.add_argument("--axes", default="auto", help="what the dimensions mean, for example ZYX; default: as files say")
-    qc.add_argument("--no-filters", action="store_true", help="do not compare with simple filters of the raw images")
-    qc.add_argument("--no-maps", action="store_true", help="do not write maps of the errors and of SSIM")
-    qc.add_argument("--kind", choices=_KINDS, default="auto", help="what labels show; default: auto")
-    qc.add_argument("--dimensions", choices=("2d", "3d"), help="2d scores stacks of labels plane by plane")
-    qc.add_argument("--out", required=True)
-
-    notebook = _add(commands, "notebook", _notebook, "run a notebook headless")
-    notebook.add_argument("name", help="number or name, for example 1 or 1_Noise2Void_denoising")
-    notebook.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="fill in a field")
-    notebook.add_argument("--out", metavar="FILE.ipynb", help="where to write the executed notebook")
-
-    demo = _add(commands, "demo", _demo, "denoise and segment the built-in sample, to a report")
-    demo.add_argument("--out", default="n2seg_demo", help="folder for the demo")
-    demo.add_argument("--minutes", type=float, default=1.0, help="time to train")
-    return parser
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _training_arguments(command):
-    command.add_argument("--run", help="run folder to create")
-    command.add_argument("--config", metavar="FILE", help="YAML file of settings")
-    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change one setting")
+def _json(answer, status, said):
+    from .quality.pairs import for_json
+    from .versions import versions
+
+    whole = {"exit_status": status} | ({"error": said} if said else {}) | answer | {"versions": versions()}
+    return json.dumps(for_json(whole), indent=2, ensure_ascii=False, default=_plain)
 
 
-def _add(commands, name, function, help):
-    command = commands.add_parser(name, help=help, description=help)
-    command.set_defaults(run_command=function)
-    return command
+def _plain(value):
+    """Numbers of numpy and paths, for JSON."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _at_least(smallest):
-    def whole_number(text):
-        if int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"it is {text}, but must be at least {smallest}")
-        return int(text)
-
-    whole_number.__name__ = "whole number"
-    return whole_number
-
-
-def _sample(options):
+def _sample(options, answer):
     from .data import public_sets, samples
 
     if options.name in public_sets.DESCRIPTIONS:
@@ -153,13 +90,16 @@ def _sample(options):
     print(f"Written to {options.out}")
 
 
-def _check(options):
+def _check(options, answer):
     from .data.check import ERROR, check_images
 
-    found = check_images(options.images, options.truth, options.axes, options.masks, options.target, options.joint)
-    if options.json:
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
-    else:
+    names = ("images", "truth", "masks", "target", "axes")
+    wanted = _chosen(options, names, _training_file(options))
+    _require(wanted, "images")
+    kind, axes = wanted["target"] or "auto", wanted["axes"] or "auto"
+    found = check_images(wanted["images"], wanted["truth"], axes, wanted["masks"], kind, options.joint)
+    answer.update(found.to_dict())
+    if not options.json:  # which tells all of it
         for finding in found.findings:
             if finding.severity != ERROR:
                 print(f"{finding.severity}: {finding}")
@@ -171,105 +111,97 @@ def _check(options):
     found.require_ok()
 
 
-def _train_denoise(options):
-    from .settings import DenoiseSettings
+def _train(options, answer):
+    from .settings.files import TRAININGS, load_for
 
-    settings = _settings(DenoiseSettings, options, ("images", "run"))
-    _quiet()
-    from .cli_scores import print_trained
-    from .workflows import denoise
-
-    print_trained(*denoise(settings))
-
-
-def _train_segment(options):
-    from .settings import SegmentSettings
-
-    settings = _settings(SegmentSettings, options, ("images", "masks", "run"))
-    _quiet()
-    from .cli_scores import print_trained
-    from .workflows import segment
-
-    print_trained(*segment(settings))
-
-
-def _train_joint(options):
-    from .settings import JointSettings
-
-    settings = _settings(JointSettings, options, ("images", "masks", "run"))
-    _quiet()
-    from .cli_scores import print_trained
-    from .workflows import joint
-
-    print_trained(*joint(settings))
-
-
-def _resume(options):
-    _quiet()
-    from .cli_scores import print_trained
-    from .workflows import resume
-
-    print_trained(*resume(options.run))
-
-
-def _settings(kind, options, needed):
-    """The settings of a training, from the file, the options and the pairs, in this order."""
-    values = kind.load(options.config).to_dict() if options.config else {}
+    workflow = options.command.split()[1]
+    kind, needed = TRAININGS[workflow], ("images", "masks", "run")[:: 2 if workflow == "denoise" else 1]
+    values = load_for(options.command, options.config).to_dict() if options.config else {}
     values |= {name: getattr(options, name) for name in needed if getattr(options, name)} | parse_pairs(options.set)
     settings = kind.from_mapping(values).check()
-    for name in needed:
-        if not values.get(name):
-            raise UserError(f"Give --{name}, or '{name}' in the settings file")
-    return settings
+    _require(values, *needed)
+    _quiet()
+    from . import workflows
+    from .resuming import begin_or_resume
+
+    train = getattr(workflows, workflow)
+    _tell_trained(*(begin_or_resume(train, settings) if options.resume else train(settings)), answer)
 
 
-def _predict(options):
+def _resume(options, answer):
+    if not (options.run or options.folder) or (options.run and options.folder):
+        raise UserError("Give the run folder of the training, once: n2seg resume RUN")
+    _quiet()
+    from .workflows import resume
+
+    _tell_trained(*resume(options.run or options.folder), answer)
+
+
+def _tell_trained(model, scores, report, answer):
+    """What came of a training, for people and for machines."""
+    from .cli_scores import print_trained, trained
+
+    print_trained(model, scores, report)
+    answer.update(trained(model, scores, report))
+
+
+def _predict(options, answer):
     if options.tile != "auto" and not (options.tile.isdecimal() and int(options.tile) >= 32):
         raise UserError(f"--tile is '{options.tile}'; it must be auto or a whole number of at least 32: use auto")
+    names = ("run", "images", "axes", "dtype", "outlines", "threshold", "min_size")
+    wanted = _chosen(options, names, _training_file(options))
+    _require(wanted, "run", "images")
     from .models.run_folder import RunFolder
 
-    RunFolder(options.run).require()
+    RunFolder(wanted["run"]).require()
     _quiet()
     from .workflows import predict
 
-    chosen = {name: getattr(options, name) for name in ("dtype", "outlines", "threshold", "min_size")}
-    predict(options.run, options.images, options.out, options.tile, options.axes, **chosen)
+    run, images, axes = (wanted.pop(name) for name in ("run", "images", "axes"))
+    files = predict(run, images, options.out, options.tile, axes or "auto", **wanted)
+    answer.update(run=str(run), out=options.out, files=[str(file) for file in files])
 
 
-def _qc(options):
+def _qc(options, answer):
     from . import cli_scores, workflows
+    from .settings.files import load_for
 
-    if options.labels:
-        if not options.truth:
+    wanted = _chosen_of_quality(options, load_for("qc", options.config) if options.config else None)
+    if wanted["labels"]:
+        if not wanted["truth"]:
             raise UserError("Give --truth: labels are judged by label images or masks")
+        dims = None if wanted["dimensions"] == "auto" else int(wanted["dimensions"][0])
         found, report = workflows.judge_label_images(
-            options.labels, options.truth, options.out, options.raw, options.run, kind=options.kind, axes=options.axes,
-            image_axes=options.axes, dims=int(options.dimensions[0]) if options.dimensions else None,
+            wanted["labels"], wanted["truth"], wanted["out"], wanted["raw"], wanted["model"], kind=wanted["kind"],
+            axes=wanted["axes"], image_axes=wanted["axes"], dims=dims, figures=wanted["figures"],
         )  # fmt: skip
         cli_scores.print_label_scores(found)
     else:
-        if options.run:
-            raise UserError("--run is for labels: denoised images may be known to their model. Leave that option out")
+        if options.model:
+            raise UserError("--model is for labels: denoised images may be known to theirs. Leave that option out")
         found, report = workflows.judge_restored(
-            options.prediction, options.truth, options.raw, options.out, options.axes,
-            maps=not options.no_maps, filters=not options.no_filters,
+            wanted["prediction"], wanted["truth"], wanted["raw"], wanted["out"], wanted["axes"],
+            maps=wanted["maps"], filters=wanted["filters"], figures=wanted["figures"],
         )  # fmt: skip
-        (cli_scores.print_scores if options.truth else cli_scores.print_findings)(found)
+        (cli_scores.print_scores if wanted["truth"] else cli_scores.print_findings)(found)
     for words in found.get("warnings", ()):
         print(f"warning: {words}")
     for name in found["unmatched"]:
         print(f"Not judged, for it has no partner: {name}")
-    print(f"Written to {options.out}; the report is {report}")
+    print(f"Written to {wanted['out']}; the report is {report}")
+    answer.update(out=str(wanted["out"]), report=str(report), scores=found)
 
 
-def _notebook(options):
+def _notebook(options, answer):
+    from .knobs import read_values
     from .notebooks import run_notebook
 
-    out = run_notebook(options.name, parse_pairs(options.set), options.out)
+    values = read_values(options.config) if options.config else {}
+    out = run_notebook(options.name, values | parse_pairs(options.set), options.out)
     print(f"Executed notebook: {out}")
 
 
-def _demo(options):
+def _demo(options, answer):
     from .settings import JointSettings
 
     settings = JointSettings(minutes=options.minutes).check()
@@ -277,6 +209,50 @@ def _demo(options):
     from .demo import run_demo
 
     run_demo(Path(options.out), settings)
+
+
+_COMMANDS = {
+    "sample": _sample, "check": _check, "train denoise": _train, "train segment": _train, "train joint": _train,
+    "resume": _resume, "predict": _predict, "qc": _qc, "notebook": _notebook, "demo": _demo,
+}  # fmt: skip
+
+
+def _training_file(options):
+    """The settings of a training that were named with --config, if any."""
+    from .settings.files import load_training
+
+    return load_training(options.config) if options.config else None
+
+
+def _chosen(options, names, settings):
+    """Name -> what was given with the command, else what the settings say, else None."""
+    given = {name: getattr(options, name) for name in names}
+    return {name: getattr(settings, name, None) if value is None else value for name, value in given.items()}
+
+
+def _chosen_of_quality(options, settings):
+    """What quality control needs to know, from the command, else from the settings, else by default."""
+    from .settings import QualitySettings
+
+    names = ("truth", "raw", "model", "axes", "kind", "dimensions")
+    wanted = _chosen(options, names, settings or QualitySettings())
+    judged = {"prediction": options.prediction, "labels": options.labels}
+    if settings and not any(judged.values()):
+        judged["labels" if settings.what == "labels" else "prediction"] = settings.prediction
+    if not any(judged.values()):
+        raise UserError("Give --prediction or --labels: the folder of what is to be judged")
+    wanted |= judged | {"out": options.out or (settings and settings.run)}
+    _require(wanted, "out")
+    settings = settings or QualitySettings()
+    maps, filters = settings.maps and not options.no_maps, settings.filters and not options.no_filters
+    return wanted | {"maps": maps, "filters": filters, "figures": settings.figures}
+
+
+def _require(values, *names):
+    """Refuse to go on without the values of these names."""
+    for name in names:
+        if not values.get(name):
+            raise UserError(f"Give --{name}, or '{name}' in the settings file")
 
 
 def parse_pairs(texts):

@@ -1,4 +1,4 @@
-"""Scores as lines of text, for a shell."""
+"""What came of the work: lines of text for a shell, and what a script is told."""
 
 from .quality.filters_qc import sentences
 from .quality.image_scores import SCORES
@@ -34,10 +34,7 @@ def print_findings(found):
 
 def print_trained(model, scores, report):
     """Of a model that was trained, with where to find it."""
-    if model.workflow == "denoise":
-        labels, denoised = None, scores
-    else:
-        labels, denoised = scores if model.workflow == "joint" else (scores, None)
+    labels, denoised = _apart(model, scores)
     if labels:
         print(f"Labels of {counted(len(labels['per_image']), 'validation image')}:")
         print_label_scores(labels)
@@ -45,3 +42,33 @@ def print_trained(model, scores, report):
         print(f"Denoising of {counted(len(denoised['per_image']), 'image')} with truth:")
         print_scores(denoised)
     print(f"The model is in {model.run.path}, the report is {report}")
+
+
+def trained(model, scores, report):
+    """The same for scripts: a dict."""
+    labels, denoised = _apart(model, scores)
+    facts = model.run.facts()
+    course = (
+        "workflow",
+        "status",
+        "steps",
+        "epochs_done",
+        "best_epoch",
+        "training_seconds",
+        "device",
+        "rule",
+        "warnings",
+    )
+    return {
+        "run": str(model.run.path),
+        "report": str(report),
+        **{name: facts[name] for name in course if name in facts},
+        "scores": {"labels": labels, "denoised": denoised},
+    }
+
+
+def _apart(model, scores):
+    """Scores of labels, and of denoised images; None without them."""
+    if model.run.workflow == "joint":
+        return scores
+    return (None, scores) if model.run.workflow == "denoise" else (scores, None)

@@ -6,7 +6,7 @@ from .models.joint_report import judge_joint, write_joint_report
 from .models.joint_training import train_joint
 from .models.run_folder import RunFolder
 from .models.segment_report import write_measurements
-from .ui.progress import TextWatcher, bar
+from .ui.progress import bar, text_watcher
 from .words import counted
 
 
@@ -25,7 +25,7 @@ def run_demo(out, settings):
     masks, run = annotate_few(sample), RunFolder(out / "joint").free_name()
     found = {"images": sample / "images", "masks": masks, "truth": sample / "clean", "run": run.path}
     tuning = bar("Tuning")
-    model = train_joint(settings.replace(**found), TextWatcher(), tuning)
+    model = train_joint(settings.replace(**found), text_watcher(), tuning)
     tuning.close(model.stored.describe())
     results = run / "results"
     model.predict_folder(sample / "images", results)

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from .about import VERSION
 from .errors import UserError
 
 # Environment variable with settings as JSON, which the forms of a notebook that is run headless start from.
 PRESET = "N2SEG_SET"
+_WRITTEN_BY = "# Settings of n2seg-utils "
 _LARGEST_FILE = 100_000  # letters in a settings file; ours have some 6,000
 
 
@@ -118,23 +120,17 @@ class Settings:
     @classmethod
     def load(cls, path):
         """Settings from a YAML file, for example a run's ``settings.yaml``."""
+        values, newer = read_values(path), _written_by(path)
+        unknown = [name for name in values if name not in cls.knobs()]
+        if unknown and newer:
+            raise UserError(
+                f"{path} was written by n2seg-utils {newer}; this is {VERSION}, which knows no setting "
+                f"'{_short(unknown[0])}'. Update n2seg-utils, or remove that line"
+            )
         try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read(_LARGEST_FILE + 1)
-            if len(text) > _LARGEST_FILE:
-                raise ValueError("larger than settings are")
-            values = yaml.load(text, _AsTyped)
-            if not isinstance(values, dict | None):
-                raise ValueError(values)
-            return cls.from_mapping(values or {})
+            return cls.from_mapping(values)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
-        except OSError as error:
-            raise UserError(f"Cannot read the settings file {path}: {error.strerror}. Check its path") from error
-        except _NO_SETTINGS as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f" (see line {mark.line + 1})" if mark else ""
-            raise UserError(f"{path} is not a settings file{where}: write one 'name: value' a line") from error
 
     def to_dict(self):
         """Name -> value."""
@@ -142,7 +138,7 @@ class Settings:
 
     def to_yaml(self):
         """The settings as commented YAML; :meth:`load` reads it back."""
-        lines = []
+        lines = [_WRITTEN_BY + VERSION]
         for name, about in self.knobs().items():
             value = yaml.safe_dump({name: getattr(self, name)}, allow_unicode=True, width=1000).strip()
             lines += [f"# {about.help}", value]
@@ -163,6 +159,45 @@ class Settings:
         if found:
             raise UserError("Some settings need a change:\n" + "\n".join(f"  {words}" for words in found.values()))
         return self
+
+
+def read_values(path):
+    """The names and values in a settings file, as they were typed.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read, or is no settings file.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_LARGEST_FILE + 1)
+        if len(text) > _LARGEST_FILE:
+            raise ValueError("larger than settings are")
+        values = yaml.load(text, _AsTyped)
+        if not isinstance(values, dict | None):
+            raise ValueError(values)
+        return values or {}
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except OSError as error:
+        raise UserError(f"Cannot read the settings file {path}: {error.strerror}. Check its path") from error
+    except _NO_SETTINGS as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (see line {mark.line + 1})" if mark else ""
+        raise UserError(f"{path} is not a settings file{where}: write one 'name: value' a line") from error
+
+
+def _written_by(path):
+    """The version of this package that wrote a settings file, if it is newer than this one; else None."""
+    with open(path, encoding="utf-8") as file:
+        match = re.fullmatch(re.escape(_WRITTEN_BY) + r"(\d{1,6}(\.\d{1,6}){0,5})\s*", file.readline(200))
+    newer = match and _numbers(match[1]) > _numbers(VERSION)
+    return match[1] if newer else None
+
+
+def _numbers(version):
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def parse(cls, name, value):

@@ -8,7 +8,7 @@ from .data.files import list_images, require_absent
 from .data.labels import bring_masks
 from .errors import UserError
 from .models.run_folder import RunFolder
-from .ui.progress import TextWatcher, bar
+from .ui.progress import bar, text_watcher
 from .words import counted
 
 
@@ -25,7 +25,7 @@ def denoise(settings):
 
     found = check_images(drive.bring(settings.images), settings.truth, settings.axes)
     _warn(found)
-    denoiser = train_denoiser(settings, TextWatcher())
+    denoiser = train_denoiser(settings, text_watcher())
     denoiser.run.note(warnings=found.warnings)
     return denoiser, *_judged(denoiser)
 
@@ -64,13 +64,15 @@ def joint(settings):
     return model, *_judged(model)
 
 
-def resume(run):
+def resume(run, again=False):
     """Go on with a training that was stopped, judge it, write the report.
 
     Parameters
     ----------
     run : path
         Run folder.
+    again : bool
+        It is no error that nothing is left to do.
 
     Returns
     -------
@@ -87,12 +89,12 @@ def resume(run):
     from .models.resume import resume as train_on
 
     past = Past(run)
-    if past.over and (past.run / "report.html").exists():
+    if past.over and (past.run / "report.html").exists() and not again:
         raise UserError(f"The training in {run} is over, and its report is written: nothing is left to do")
     if not past.over:
         print(f"{run} {past.describe()}.", flush=True)
     tuning = bar("Tuning")
-    model = train_on(past, TextWatcher(), tuning)
+    model = train_on(past, text_watcher(), tuning)
     return model, *_judged(model)
 
 
@@ -116,7 +118,7 @@ def _trained(train, settings, found):
     _warn(found)
     print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
     tuning = bar("Tuning")
-    model = train(settings, TextWatcher(), tuning)
+    model = train(settings, text_watcher(), tuning)
     tuning.close(model.stored.describe())
     model.run.note(warnings=found.warnings)
     start = model.run.facts().get("start")
@@ -138,6 +140,11 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
     **options
         What was chosen of ``dtype`` (denoising), ``outlines``, ``threshold`` and ``min_size`` (segmentation); None
         leaves it as in the run.
+
+    Returns
+    -------
+    list of Path
+        The results, in the order of the images: of joint models, the label images.
     """
     workflow = RunFolder(run).require().workflow
     given = {name: value for name, value in options.items() if value is not None}
@@ -152,7 +159,7 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
     text = results.made_from(images, made_with)
     apply = _denoise_folder if workflow == "denoise" else _segment_folder
     with results.unfinished(Path(out), text) as (again, begin):
-        apply(run, images, Path(out), tile, axes, again, begin, **given)
+        return apply(run, images, Path(out), tile, axes, again, begin, **given)
 
 
 _UNKNOWN = {"denoise": {"outlines", "threshold", "min_size"}, "segment": {"dtype"}, "joint": set()}
@@ -176,6 +183,7 @@ def _denoise_folder(run, images, out, tile, axes, again, begin, dtype=None):
     update, dtype = bar("Denoising"), dtype or denoiser.settings.dtype
     files = denoiser.predict_folder(images, out, tile, _first(begin, update), again, axes, dtype=dtype)
     update.close(f"{counted(len(files), 'image')} written to {out}")
+    return files
 
 
 def _segment_folder(run, images, out, tile, axes, again, begin, **chosen):
@@ -199,6 +207,7 @@ def _segment_folder(run, images, out, tile, axes, again, begin, **chosen):
     counts = write_measurements(model, labels, images, axes)
     total = sum(row["objects"] for row in counts)
     update.close(f"{counted(len(files), 'label image')} with {counted(total, 'object')} written to {labels}")
+    return files
 
 
 def judge_restored(prediction, truth, raw, out, axes="auto", maps=True, filters=True, on_progress=None, figures=3):

@@ -303,7 +303,7 @@ def test_images_that_the_model_was_trained_with_are_named(sample, segmenter, tmp
     for kind in ("images", "masks"):
         shutil.copytree(other / kind, mixed / kind)
         shutil.copy(sorted((sample / kind).iterdir())[1], mixed / kind / "renamed.tif")
-    qc = ["qc", "--labels", str(mixed / "masks"), "--truth", str(mixed / "masks"), "--run", str(segmenter.run)]
+    qc = ["qc", "--labels", str(mixed / "masks"), "--truth", str(mixed / "masks"), "--model", str(segmenter.run)]
     assert main([*qc, "--raw", str(mixed / "images"), "--out", str(tmp_path / "qc")]) == 0
     words = "was trained with 1 image of these (renamed.tif)"
     assert words in capsys.readouterr().out
@@ -321,4 +321,4 @@ def test_without_the_images_they_are_known_by_their_names(sample, segmenter, tmp
 
 def test_for_restored_images_no_model_is_asked_for(refused, segmenter, sample):
     pair = ["--prediction", str(sample / "images"), "--truth", str(sample / "clean")]
-    assert "--run is for labels" in refused("qc", *pair, "--run", str(segmenter.run), "--out", "qc")
+    assert "--model is for labels" in refused("qc", *pair, "--model", str(segmenter.run), "--out", "qc")

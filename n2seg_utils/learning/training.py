@@ -5,7 +5,7 @@ import time
 
 import keras
 
-from ..errors import UserError
+from ..errors import Terminated, UserError
 from . import device
 from .plan import prepare, take_step, validate
 from .rates import InTurn, cosine
@@ -72,6 +72,8 @@ def train(
 
     Raises
     ------
+    Terminated
+        When the system ends the process; the state has been kept.
     OutOfMemory
         When a batch does not fit on the device.
     """
@@ -116,8 +118,10 @@ class _Loop:
                 self._end_early(self.history[-1])
             while self.outcome.stopped == "finished" and len(self.history) < self.plan.epochs:
                 self._epoch_or_roll_back()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             self._end("interrupted")
+            if isinstance(stop, Terminated):  # there is no time for anything else
+                raise
         except UserError as error:  # images that are streamed can no longer be read
             self._end("failed", error)
         except Exception as error:

@@ -73,7 +73,8 @@ class Past:
         """Whether it was begun with these settings, whatever the run folder and what is chosen for results."""
         knobs = settings.knobs()
         compared = {name for name, about in knobs.items() if about.section != "result"} - {"run"}
-        asked, now = self.facts.get("asked", {}), settings.to_dict()
+        # Of settings that the version that began it did not know, the default was meant.
+        asked, now = type(settings)().to_dict() | self.facts.get("asked", {}), settings.to_dict()
         return type(settings) is type(self.settings) and all(asked.get(name) == now.get(name) for name in compared)
 
     @property

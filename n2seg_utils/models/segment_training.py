@@ -1,13 +1,12 @@
 """Segmentation training: from images and masks to a run folder."""
 
-import contextlib
 from dataclasses import asdict, replace
 
 import numpy as np
 
 from ..data import normalisation as scaling
 from ..data.targets import recognise
-from ..errors import UserError
+from ..errors import Terminated, UserError
 from ..learning import device
 from ..learning.annotated_patches import AnnotatedSampler
 from ..learning.networks import unet
@@ -142,8 +141,12 @@ class SegmentWork:
                 f"{model.settings.masks} lie on what they mark? Are enough pixels drawn? Look at them over the images"
             )
         training_run.finish(run, model.network, outcome)
-        with contextlib.suppress(KeyboardInterrupt):  # whoever stops the tuning keeps the model, with the usual numbers
+        try:
             tune_segmenter(model, self.images, self.parts, self.annotate, on_tuning)
+        except Terminated:
+            raise
+        except KeyboardInterrupt:  # whoever stops the tuning keeps the model, with the usual numbers
+            pass
         training_run.forget_if_over(run, outcome)
         return model
 

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from ..data import pixels
-from ..errors import UserError
+from ..errors import Terminated, UserError
 from ..learning import device
 from ..learning.plan import Plan, plan_for_minutes
 from ..learning.training import OutOfMemory, Watcher, train
@@ -252,6 +252,8 @@ def _plan(training, settings, run):
         return Plan(settings.epochs, settings.steps_per_epoch, settings.learning_rate)
     try:
         return plan_for_minutes(training, settings.minutes, settings.learning_rate)
+    except Terminated:
+        raise
     except KeyboardInterrupt:
         raise _nothing_learned(run, "interrupted") from None
     except Exception as error:

@@ -1,5 +1,7 @@
 """Progress that a person can watch, survives a reload of the tab, and is plain text when nobody is there."""
 
+import shutil
+import sys
 import time
 from html import escape
 
@@ -10,17 +12,24 @@ from .boxes import warn
 
 _EVERY = 1.0  # seconds between two drawings of the bar
 _PICTURE_EVERY = 4.0
+_LINE_EVERY = 60.0  # seconds without a line after which one is printed where there is no terminal
+_WIDTH = 20  # of the bar in a terminal
 
 
 def watcher():
     """The training watcher that fits the place we are in."""
-    return TextWatcher() if runtime.place() == "headless" else NotebookWatcher()
+    return text_watcher() if runtime.place() == "headless" else NotebookWatcher()
+
+
+def text_watcher():
+    """The training watcher for a shell: with a bar in a terminal, with plain lines in a file of a cluster."""
+    return TerminalWatcher() if sys.stdout.isatty() else TextWatcher()
 
 
 def bar(title):
     """A progress function ``update(share, words)`` for other long work."""
     if runtime.place() == "headless":
-        return _TextBar(title)
+        return _TerminalBar(title) if sys.stdout.isatty() else _TextBar(title)
     return _NotebookBar(title)
 
 
@@ -49,6 +58,16 @@ def _measured(row):
     return f"score {row['val_score']:.3f}" if row.get("val_score") else f"loss {row['val_loss']:.4g}"
 
 
+def _where(step, plan, seconds, history):
+    """How far a training is, in words; `history` may be empty."""
+    rate = (step - 1) / seconds if seconds > 0 and step > 1 else 0
+    left = f"{duration((plan.steps - step) / rate)} left" if rate else ""
+    loss = _measured(history[-1]) if history else ""
+    epoch = f"epoch {min(plan.epochs, (step - 1) // plan.steps_per_epoch + 1)} of {plan.epochs}"
+    words = [epoch, f"{rate:.1f} steps/s" if rate else "", loss, left]
+    return ", ".join(w for w in words if w)
+
+
 class NotebookWatcher(Watcher):
     """A bar with the time left, the loss curve, and a crop before and after, redrawn in place."""
 
@@ -59,12 +78,7 @@ class NotebookWatcher(Watcher):
         self.picture, self.drawn = None, 0.0
 
     def step(self, step, plan, seconds):
-        rate = (step - 1) / seconds if seconds > 0 and step > 1 else 0
-        left = f"{duration((plan.steps - step) / rate)} left" if rate else ""
-        loss = _measured(self.history[-1]) if self.history else ""
-        epoch = f"epoch {min(plan.epochs, (step - 1) // plan.steps_per_epoch + 1)} of {plan.epochs}"
-        words = [epoch, f"{rate:.1f} steps/s" if rate else "", loss, left]
-        self.bar(step / plan.steps, ", ".join(w for w in words if w))
+        self.bar(step / plan.steps, _where(step, plan, seconds, self.history))
 
     def epoch(self, row, plan, preview):
         self.history.append(row)
@@ -99,30 +113,55 @@ class NotebookWatcher(Watcher):
 
 
 class TextWatcher(Watcher):
-    """One line an epoch, and no more than about thirty of them."""
+    """One line an epoch, and no more than about thirty of them; within long epochs a line a minute."""
 
     def begin(self, plan, history):
+        self.history, self.said = list(history), time.perf_counter()
         if history:
-            print(f"Training goes on in epoch {len(history) + 1} of {plan.epochs}", flush=True)
+            self._say(f"Training goes on in epoch {len(history) + 1} of {plan.epochs}")
             return
         pace = f" at about {plan.step_seconds:.2f} s a step" if plan.step_seconds else ""
-        print(f"Training for {plan.steps} steps in {plan.epochs} epochs{pace}", flush=True)
+        self._say(f"Training for {plan.steps} steps in {plan.epochs} epochs{pace}")
+
+    def step(self, step, plan, seconds):
+        if time.perf_counter() - self.said > _LINE_EVERY:
+            self._say(f"  step {step} of {plan.steps}  {_where(step, plan, seconds, self.history)}")
 
     def epoch(self, row, plan, preview):
+        self.history.append(row)
         every = max(1, plan.epochs // 30)
         if row["epoch"] % every and row["epoch"] != plan.epochs:
             return
         left = row["seconds"] / row["epoch"] * (plan.epochs - row["epoch"])
         losses = f"loss {row['loss']:.4f}  validation {row['val_loss']:.4f}"
         score = f"  score {row['val_score']:.3f}" if row.get("val_score") else ""
-        print(f"  epoch {row['epoch']:3d} of {plan.epochs}  {losses}{score}  {duration(left)} left", flush=True)
+        self._say(f"  epoch {row['epoch']:3d} of {plan.epochs}  {losses}{score}  {duration(left)} left")
 
     def again(self, words):
-        print(words, flush=True)
+        self._say(words)
 
     def end(self, outcome):
         why = f": {outcome.error}" if outcome.error else ""
-        print(f"Training {outcome.stopped}{why}. {_best(outcome)}", flush=True)
+        self._say(f"Training {outcome.stopped}{why}. {_best(outcome)}")
+
+    def _say(self, words):
+        print(words, flush=True)
+        self.said = time.perf_counter()
+
+
+class TerminalWatcher(TextWatcher):
+    """The same lines, and below them a bar."""
+
+    def begin(self, plan, history):
+        self.bar = _TerminalBar("Training")
+        super().begin(plan, history)
+
+    def step(self, step, plan, seconds):
+        self.bar(step / plan.steps, _where(step, plan, seconds, self.history))
+
+    def _say(self, words):
+        self.bar.clear()
+        super()._say(words)
 
 
 class _NotebookBar:
@@ -165,4 +204,30 @@ class _TextBar:
             print(f"{self.title}: {100 * share:.0f} %  {words}", flush=True)
 
     def close(self, words):
+        print(f"{self.title}: {words}", flush=True)
+
+
+class _TerminalBar:
+    """A bar in the last line of a terminal, drawn over itself."""
+
+    def __init__(self, title):
+        self.title, self.drawn, self.shown = title, 0.0, False
+
+    def __call__(self, share, words=""):
+        if time.perf_counter() - self.drawn < _EVERY and share < 1:
+            return
+        self.drawn, done = time.perf_counter(), round(share * _WIDTH)
+        line = f"{self.title} [{'#' * done}{'.' * (_WIDTH - done)}] {100 * share:.0f} %  {words}"
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{line[:width]:{width}}", end="", flush=True)
+        self.shown = True
+
+    def clear(self):
+        """Leave the line to others."""
+        if self.shown:
+            print("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r", end="", flush=True)
+        self.shown = False
+
+    def close(self, words):
+        self.clear()
         print(f"{self.title}: {words}", flush=True)
