@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from .annotations import UNKNOWN
+from .distribution import share, shared_loss
 from .losses import cross_entropy, masked_mse
 from .seeds import StepSeed
 from .segmentation import Score
@@ -137,7 +138,7 @@ class JointTraining(keras.Model):
         logits, known : tensor or None
             Of the annotated patches; see :class:`~n2seg_utils.learning.segmentation.SegmentationLoss`. None while it
             learns to denoise alone.
-        share : tensor
+        done : tensor
             How much of the training is done; 1 in validation.
         own : (tensor, tensor) or None
             Logits of the patches that teach to denoise, with hidden pixels and without.
@@ -145,41 +146,42 @@ class JointTraining(keras.Model):
         annotated = self.patches if training else self.validation_patches
         noisy = self.noisy if training else self.validation_noisy
         seeds = StepSeed(self.seed, step[0], stream=noisy.stream)
-        target = whole = noisy.draw(seeds)
-        masked, hidden = self.hide(target, seeds)
+        target = noisy.draw(seeds)
+        target, masked, hidden = share(target, *self.hide(target, seeds))
+        whole = target
         if self.leading:
             denoised = self.network(masked, training=training)[..., : target.shape[-1]]
             return denoised, target, hidden, None, None, 0.0, None
-        image, known = annotated.draw(StepSeed(self.seed, step[0], stream=annotated.stream))
+        image, known = share(*annotated.draw(StepSeed(self.seed, step[0], stream=annotated.stream)))
         if self.taught and training:
             masked, hidden = target, ops.ones_like(target)
             target = self._lesson(target, seeds)
         answer = self.network(ops.concatenate([image, masked]), training=training)
         count, channels = image.shape[0], image.shape[-1]
-        share, own = 1.0, None
+        done, own = 1.0, None
         if training:
-            share = ops.cast(step[0], "float32") / self.steps
+            done = ops.cast(step[0], "float32") / self.steps
         if training and self.pseudo:
             sure = ops.stop_gradient(self.network(whole, training=False))
             own = answer[count:, ..., channels:], sure[..., channels:]
-        return answer[count:, ..., :channels], target, hidden, answer[:count, ..., channels:], known, share, own
+        return answer[count:, ..., :channels], target, hidden, answer[:count, ..., channels:], known, done, own
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The errors of denoising and of segmentation, weighted."""
-        denoised, target, hidden, logits, known, share, own = y_pred
+        denoised, target, hidden, logits, known, done, own = y_pred
         denoising = masked_mse(target, denoised, hidden) / self.spread
         if self.leading:
-            return denoising
+            return shared_loss(denoising)
         if self.taught and training:
             denoising = _TEACHING * denoising
-        weight = weight_at(share, self.weight, self.schedule)
+        weight = weight_at(done, self.weight, self.schedule)
         segmenting = self.error(known, logits)
         if own:
             kinds, sooner, later = self.error.kinds, *_PSEUDO
-            trust = self.pseudo * ops.clip((share - sooner) / (later - sooner), 0.0, 1.0)
+            trust = self.pseudo * ops.clip((done - sooner) / (later - sooner), 0.0, 1.0)
             classes = pseudo_labels(own[1][..., :kinds])
             segmenting = segmenting + trust * cross_entropy(classes, own[0][..., :kinds], self.error.weights)
-        return weight * denoising + (1 - weight) * segmenting
+        return shared_loss(weight * denoising + (1 - weight) * segmenting)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The loss, and the Dice of what the network would decide."""
@@ -232,10 +234,10 @@ class PublishedTraining(JointTraining):
         sampler = self.patches if training else self.validation_patches
         seeds = StepSeed(self.seed, step[0], stream=sampler.stream)
         target, known = sampler.draw(seeds)
-        masked, hidden = self.hide(target, seeds)
+        target, known, masked, hidden = share(target, known, *self.hide(target, seeds))
         answer, channels = self.network(masked, training=training), target.shape[-1]
-        share = ops.cast(step[0], "float32") / self.steps if training else 1.0
-        return answer[..., :channels], target, hidden, answer[..., channels:], known, share, None
+        done = ops.cast(step[0], "float32") / self.steps if training else 1.0
+        return answer[..., :channels], target, hidden, answer[..., channels:], known, done, None
 
 
 def pseudo_labels(logits):

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from .distribution import total
+
 
 def masked_mse(target, prediction, hidden):
     """Mean squared error over the hidden pixels only: what is learned is the mean of the possible values.
@@ -25,7 +27,7 @@ def masked_mae(target, prediction, hidden):
 
 
 def _masked_mean(error, hidden):
-    return ops.sum(error * hidden) / ops.maximum(ops.sum(hidden), 1.0)
+    return total(ops.sum(error * hidden)) / ops.maximum(total(ops.sum(hidden)), 1.0)
 
 
 MASKED = {"mse": masked_mse, "mae": masked_mae}
@@ -51,8 +53,10 @@ def cross_entropy(classes, logits, weights, diluted=False):
     """
     truth = ops.one_hot(classes, len(weights), dtype=logits.dtype)  # all zero where negative
     weighted = truth * ops.convert_to_tensor(weights, dtype=logits.dtype)
-    errors = -ops.sum(weighted * ops.log_softmax(logits))
-    return errors / (classes.shape[0] * np.prod(classes.shape[1:]) if diluted else ops.maximum(ops.sum(weighted), 1e-6))
+    errors = -total(ops.sum(weighted * ops.log_softmax(logits)))
+    if diluted:
+        return errors / total(ops.convert_to_tensor(float(np.prod(classes.shape))))
+    return errors / ops.maximum(total(ops.sum(weighted)), 1e-6)
 
 
 def dice_loss(classes, logits):
@@ -63,9 +67,9 @@ def dice_loss(classes, logits):
     ----------
     Milletari, Navab, Ahmadi: V-Net. 3DV 2016, with sums in place of squares.
     """
-    common, total = overlaps(classes, ops.softmax(logits))
-    occurs = ops.cast(total[1] > 0, logits.dtype)[1:]
-    dice = (2 * common / ops.maximum(total[0] + total[1], 1e-6))[1:]
+    common, sums = overlaps(classes, ops.softmax(logits))
+    occurs = ops.cast(sums[1] > 0, logits.dtype)[1:]
+    dice = (2 * common / ops.maximum(sums[0] + sums[1], 1e-6))[1:]
     return ops.sum((1 - dice) * occurs) / ops.maximum(ops.sum(occurs), 1.0)
 
 
@@ -76,14 +80,15 @@ def overlaps(classes, probabilities):
     -------
     common : tensor (K,)
         Summed probability where the class is right.
-    total : tensor (2, K)
+    sums : tensor (2, K)
         Summed probability; number of pixels of the class.
     """
     kinds = probabilities.shape[-1]
     truth = ops.reshape(ops.one_hot(classes, kinds, dtype=probabilities.dtype), (-1, kinds))
     known = ops.reshape(ops.cast(classes >= 0, probabilities.dtype), (-1, 1))
     flat = ops.reshape(probabilities, (-1, kinds)) * known
-    return ops.sum(truth * flat, axis=0), ops.stack([ops.sum(flat, axis=0), ops.sum(truth, axis=0)])
+    sums = ops.stack([ops.sum(flat, axis=0), ops.sum(truth, axis=0)])
+    return total(ops.sum(truth * flat, axis=0)), total(sums)
 
 
 def distance_loss(distances, prediction, classes):

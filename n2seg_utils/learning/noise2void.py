@@ -2,6 +2,7 @@
 
 import keras
 
+from .distribution import share, shared_loss
 from .losses import MASKED
 from .seeds import StepSeed
 
@@ -36,10 +37,10 @@ class Noise2VoidTraining(keras.Model):
         sampler = self.patches if training else self.validation_patches
         seeds = StepSeed(self.seed, step[0], stream=sampler.stream)
         target = sampler.draw(seeds)
-        masked, hidden = self.hide(target, seeds)
+        target, masked, hidden = share(target, *self.hide(target, seeds))
         return self.network(masked, training=training), target, hidden
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The error on the hidden pixels."""
         prediction, target, hidden = y_pred
-        return self.masked_loss(target, prediction, hidden)
+        return shared_loss(self.masked_loss(target, prediction, hidden))

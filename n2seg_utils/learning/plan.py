@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from . import device
+from . import device, distribution, precision
 
 VALIDATION_STEPS = 4
 EPOCHS_OF_A_TIMED_RUN = 30
@@ -81,6 +81,8 @@ def _measured(training, limit):
 def prepare(training, learning_rate):
     """Give a training its optimiser, Adam, with a rate or a schedule of rates."""
     optimizer = keras.optimizers.Adam(learning_rate)
+    if precision.computes_in(training.network) == "float16":  # in which small gradients would vanish
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     training.compile(optimizer, jit_compile=device.backend() == "jax")
     optimizer.build(training.trainable_variables)
 
@@ -93,4 +95,7 @@ def take_step(training, number):
 def validate(training):
     """Loss and score of the validation patches, which are the same every time."""
     steps = np.arange(getattr(training, "validation_steps", VALIDATION_STEPS), dtype="int32")
+    if distribution.devices() > 1:  # among which evaluate() would divide the steps
+        training.reset_metrics()
+        return [training.test_on_batch(steps[n : n + 1], return_dict=True) for n in range(len(steps))][-1]
     return training.evaluate(steps, batch_size=1, verbose=0, return_dict=True)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from .annotations import border_classes
+from .distribution import share, shared_loss
 from .losses import cross_entropy, dice_loss, distance_loss, overlaps
 from .seeds import StepSeed
 
@@ -90,13 +91,13 @@ class SegmentationTraining(keras.Model):
     def call(self, step, training=False):
         """Predict the patches of one step; returns (prediction, annotations)."""
         sampler = self.patches if training else self.validation_patches
-        image, known = sampler.draw(StepSeed(self.seed, step[0], stream=sampler.stream))
+        image, known = share(*sampler.draw(StepSeed(self.seed, step[0], stream=sampler.stream)))
         return self.network(image, training=training), known
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """See :class:`SegmentationLoss`."""
         prediction, known = y_pred
-        return self.error(known, prediction)
+        return shared_loss(self.error(known, prediction))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The loss, and the Dice of what the network would decide."""

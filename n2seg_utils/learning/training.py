@@ -14,6 +14,7 @@ from .watching import Outcome, Watcher
 
 _OFTEN = 120.0  # seconds between two states that are kept within an epoch
 _HALVINGS = 3  # of the learning rate
+_TRIES = 30  # of one step: loss scaling repeats a step whose gradients were too large for float16, at half the scale
 # A score below this, when so much of the training and so many steps are done, means that the network says background
 # everywhere; before, batch normalisation may not even know the images' mean.
 _NOTHING, _ENOUGH, _STEPS, _FEWEST = 0.01, 0.2, 100, 20
@@ -163,8 +164,12 @@ class _Loop:
             training.begin_epoch(number, self.lead or 0, self.step == first)
         if self.step == first:
             training.reset_metrics()
-        for step in range(self.step, last):
+        tries, before = 0, self.step
+        while (step := self.step) < last:
+            tries, before = (tries + 1 if step == before else 1), step
             self._check(take_step(training, step))
+            if tries > _TRIES:
+                raise _Diverged
             self.started = self.started or time.perf_counter()  # the first step holds the compilation
             self.watcher.step(step + 1, self.plan, self._seconds())
             if time.perf_counter() - self.kept > _OFTEN:

@@ -100,17 +100,17 @@ class DenoiseWork:
         example = training_run.example(self.images, self.parts)
         model.settings, _, outcome = training_run.learn(
             run, self.training, model.settings, watcher, lambda: _preview(model, *example), refills=self.refills,
-            trained=bool(self.start),
+            trained=bool(self.start), network=model.network,
         )  # fmt: skip
         n2v_format.save_config(run / n2v_format.CONFIG, model.settings, model.normalisation, model.architecture)
         training_run.finish(run, model.network, outcome)
         training_run.forget_if_over(run, outcome)
         return model
 
-    def training(self, settings):
+    def training(self, settings, network):
         """The training as Keras knows it."""
         samplers = [self._sampler(number, use, settings) for number, use in enumerate(training_run.SHARES)]
-        return Noise2VoidTraining(self.model.network, *samplers, self.hide, settings.seed, settings.loss)
+        return Noise2VoidTraining(network, *samplers, self.hide, settings.seed, settings.loss)
 
     def _read(self, settings):
         """What patches are drawn from, for "train" and "validate", and what brings in more if not all fits."""

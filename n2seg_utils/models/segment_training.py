@@ -127,8 +127,9 @@ class SegmentWork:
             if plan:
                 plan = replace(plan, learning_rate=model.settings.learning_rate)
             model.settings, plan, outcome = training_run.learn(
-                run, lambda settings: self.training(model.network, settings), model.settings, watcher,
+                run, lambda settings, learner: self.training(learner, settings), model.settings, watcher,
                 lambda: self.preview(*example), plan, self.refills, trained=worth, patience=model.settings.patience,
+                network=model.network,
             )  # fmt: skip
             if outcome.stopped not in ("collapsed", "diverged") or outcome.best_score > 0.01 or attempt == _ATTEMPTS:
                 break

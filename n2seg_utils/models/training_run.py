@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data import pixels
 from ..errors import Terminated, UserError
-from ..learning import device
+from ..learning import device, distribution, precision
 from ..learning.plan import Plan, plan_for_minutes
 from ..learning.training import OutOfMemory, Watcher, train
 from . import weights
@@ -100,7 +100,7 @@ def tidy(run):
     run.set_aside("quality")
 
 
-def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
+def learn(run, make, settings, watcher, preview, plan=None, refills=(), *, network, **more):
     """Plan and train, with history, best weights and checkpoints in the run folder as they come.
 
     Goes on from the last checkpoint that there is. A batch that does not fit on the device is halved.
@@ -109,13 +109,15 @@ def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
     ----------
     run : RunFolder
     make : callable
-        ``make(settings)`` is the training, a keras.Model.
+        ``make(settings, network)`` is the training, a keras.Model.
     settings : TrainingSettings
         Say how long to train, unless there is a plan already.
     watcher : Watcher or None
     preview : callable
     plan : Plan, optional
     refills : sequence of Refill
+    network : keras.Model
+        Learns, in float32 when all is done. What learns in mixed precision, or on several devices, is a copy.
     **more
         For :func:`~n2seg_utils.learning.training.train`.
 
@@ -128,18 +130,23 @@ def learn(run, make, settings, watcher, preview, plan=None, refills=(), **more):
     """
     checkpoints, watcher = Checkpoints(run), watcher or Watcher()
     state = checkpoints.latest()
+    policy = (state and run.facts().get("precision")) or precision.chosen(settings.precision)
     while True:
-        training = make(settings)
+        over = distribution.strategy(settings.batch_size)
+        run.note(precision=policy, devices=distribution.count(over))
         try:
-            if plan is None:
-                plan = _plan(training, settings, run)
-                settings = settings.replace(minutes=0, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
-                run.write_settings(settings)
-                run.note(steps=plan.steps, **({"step_seconds": plan.step_seconds} if plan.step_seconds else {}))
-            keep = _Keeper(run, training.network, checkpoints, watcher, state)
-            found = train(training, plan, watcher, keep.epoch, preview, refills, begin=state, keep=keep.state, **more)
-            checkpoints.bring_home()
-            return settings, plan, found
+            with distribution.scope(over), precision.learner(network, policy, over) as learner:
+                training = make(settings, learner)
+                if plan is None:
+                    plan = _plan(training, settings, run)
+                    settings = settings.replace(minutes=0, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch)
+                    run.write_settings(settings)
+                    run.note(steps=plan.steps, **({"step_seconds": plan.step_seconds} if plan.step_seconds else {}))
+                keep = _Keeper(run, learner, checkpoints, watcher, state)
+                shown = precision.seen_by(network, learner, preview)
+                found = train(training, plan, watcher, keep.epoch, shown, refills, begin=state, keep=keep.state, **more)
+                checkpoints.bring_home()
+                return settings, plan, found
         except OutOfMemory as error:
             state = error.state
             settings = _smaller_batch(settings, run, watcher)

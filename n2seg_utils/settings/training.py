@@ -170,6 +170,14 @@ class TrainingSettings(Settings):
         "training",
         advanced=True,
     )
+    precision: str = knob(
+        "auto",
+        "Precision",
+        "'mixed' computes in 16 bits while training, faster on newer GPUs; 'auto' does so there. Results are float32.",
+        "training",
+        advanced=True,
+        choices=("auto", "float32", "mixed"),
+    )
     seed: int = knob(
         1,
         "Seed",
