@@ -1,0 +1,71 @@
+"""Several devices that share a training do what one does: on processors divided in two, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from n2seg_utils.learning import distribution
+from n2seg_utils.models.run_folder import RunFolder
+
+from .test_resume import courses
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def runs(sample, tmp_path_factory):
+    """The runs that tests/several_devices.py leaves, on one device and on two."""
+    out = tmp_path_factory.mktemp("devices")
+    path = os.pathsep.join(
+        [*sys.path[1:], str(ROOT)]
+    )  # last, so that the installed package is tested where there is one
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.several_devices", sample, out],
+        env=os.environ | {"PYTHONPATH": path}, cwd=out, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def weights(run):
+    """Name -> array of the weights of a run."""
+    found = {}
+    with h5py.File(run / "weights_best.h5") as file:
+        file.visititems(lambda name, one: found.update({name: one[()]}) if isinstance(one, h5py.Dataset) else None)
+    return found
+
+
+def require_alike(one, other, rounding):
+    """The same weights and history, up to rounding."""
+    for now, then in zip(*(courses(RunFolder(run).history()) for run in (one, other)), strict=True):
+        assert now == pytest.approx(then, rel=rounding, abs=rounding)
+    expected = weights(other)
+    for name, values in weights(one).items():
+        np.testing.assert_allclose(values, expected[name], atol=rounding)
+
+
+@pytest.mark.parametrize(("kind", "rounding"), [("denoise", 1e-5), ("segment", 1e-3), ("joint", 1e-4), ("mixed", 2e-2)])
+def test_two_devices_do_what_one_does(kind, rounding, runs):
+    """Five patches are shared by two; batch normalisation sees all of them; the joint one has a teacher."""
+    assert [json.loads((runs / f"{kind}_{n}" / "run.json").read_text())["devices"] for n in (1, 2)] == [1, 2]
+    require_alike(runs / f"{kind}_2", runs / f"{kind}_1", rounding)
+
+
+@pytest.mark.parametrize("name", ["fewer", "more"])
+def test_a_training_that_is_stopped_goes_on_with_another_number_of_devices(name, runs):
+    require_alike(runs / name, runs / "denoise_1", 1e-5)
+
+
+def test_one_device_or_more_devices_than_patches_share_nothing(monkeypatch):
+    assert distribution.strategy(16) is None, "no GPUs, or one"
+    monkeypatch.setattr(distribution, "device_names", lambda: ["GPU:0", "GPU:1", "GPU:2"])
+    assert distribution.strategy(2) is None
+    assert distribution.share("a", "b") == ["a", "b"]
+    assert distribution.total(3) == distribution.shared_loss(3) == 3
+    assert distribution.count(None) == distribution.devices() == 1
