@@ -1,5 +1,6 @@
 """Segmentation training: from images and masks to a run folder."""
 
+import contextlib
 from dataclasses import asdict, replace
 
 import numpy as np
