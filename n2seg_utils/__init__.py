@@ -20,6 +20,7 @@ _LATER = {
     "Denoiser": "models.denoiser",
     "JointModel": "models.joint",
     "Segmenter": "models.segmenter",
+    "load": "exchange.opening",
     "train_denoiser": "models.denoise_training",
     "train_joint": "models.joint_training",
     "train_segmenter": "models.segment_training",

@@ -151,9 +151,9 @@ def _predict(options, answer):
     names = ("run", "images", "axes", "dtype", "outlines", "threshold", "min_size")
     wanted = _chosen(options, names, _training_file(options))
     _require(wanted, "run", "images")
-    from .models.run_folder import RunFolder
+    from .exchange.kinds import kind_of
 
-    RunFolder(wanted["run"]).require()
+    kind_of(wanted["run"])
     _quiet()
     from .workflows import predict
 

@@ -130,7 +130,7 @@ def _resume(command):
 
 
 def _predict(command):
-    command.add_argument("--run", help="run folder of the model")
+    command.add_argument("--run", help="run folder of the model, or a model of other software")
     command.add_argument("--images", help="folder of images, or one file")
     command.add_argument("--out", required=True, help="folder for the results")
     command.add_argument("--axes", help="what the dimensions mean, for example ZYX; default: as in the run")

@@ -7,7 +7,6 @@ from .data.check import check_images
 from .data.files import list_images, require_absent
 from .data.labels import bring_masks
 from .errors import UserError
-from .models.run_folder import RunFolder
 from .ui.progress import bar, text_watcher
 from .words import counted
 
@@ -134,7 +133,9 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
 
     Parameters
     ----------
-    run, images, out : path
+    run : path
+        What :func:`~n2seg_utils.exchange.opening.load` opens: a run folder, or a model of other software.
+    images, out : path
     tile, axes
         See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_folder`.
     **options
@@ -146,7 +147,10 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
     list of Path
         The results, in the order of the images: of joint models, the label images.
     """
-    workflow = RunFolder(run).require().workflow
+    from .exchange.opening import load
+
+    model = load(run)
+    workflow = model.workflow
     given = {name: value for name, value in options.items() if value is not None}
     wrong = set(given) & _UNKNOWN[workflow]
     if wrong:
@@ -154,15 +158,16 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
             f"The model in {run} was trained to {workflow}, which knows no {' or '.join(sorted(wrong))}. Leave "
             "that option out"
         )
-    facts = RunFolder(run).facts()
+    facts = model.run.facts()
     made_with = {"run": str(run), "trained": facts.get("ended"), "rule": facts.get("rule"), "axes": axes, **given}
     text = results.made_from(images, made_with)
-    apply = _denoise_folder if workflow == "denoise" else _segment_folder
+    apply = {"denoise": _denoise_folder, "map": _map_folder}.get(workflow, _segment_folder)
     with results.unfinished(Path(out), text) as (again, begin):
-        return apply(run, images, Path(out), tile, axes, again, begin, **given)
+        return apply(model, images, Path(out), tile, axes, again, begin, **given)
 
 
 _UNKNOWN = {"denoise": {"outlines", "threshold", "min_size"}, "segment": {"dtype"}, "joint": set()}
+_UNKNOWN["map"] = _UNKNOWN["denoise"] | _UNKNOWN["segment"]  # of a network that says what nobody knows
 
 
 def _first(begin, update):
@@ -175,10 +180,7 @@ def _first(begin, update):
     return told
 
 
-def _denoise_folder(run, images, out, tile, axes, again, begin, dtype=None):
-    from .models.denoiser import Denoiser
-
-    denoiser = Denoiser.load(run)
+def _denoise_folder(denoiser, images, out, tile, axes, again, begin, dtype=None):
     _doubt(denoiser, images, axes)
     update, dtype = bar("Denoising"), dtype or denoiser.settings.dtype
     files = denoiser.predict_folder(images, out, tile, _first(begin, update), again, axes, dtype=dtype)
@@ -186,13 +188,17 @@ def _denoise_folder(run, images, out, tile, axes, again, begin, dtype=None):
     return files
 
 
-def _segment_folder(run, images, out, tile, axes, again, begin, **chosen):
-    from .models.joint import JointModel
-    from .models.segment_report import write_measurements, write_supervisely
-    from .models.segmenter import Segmenter
+def _map_folder(model, images, out, tile, axes, again, begin):
+    update = bar("Predicting")
+    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes)
+    update.close(f"{counted(len(files), 'image')} written to {out}, one channel for each output of the network")
+    return files
 
-    joint = RunFolder(run).workflow == "joint"
-    model = JointModel.load(run) if joint else Segmenter.load(run)
+
+def _segment_folder(model, images, out, tile, axes, again, begin, **chosen):
+    from .models.segment_report import write_measurements, write_supervisely
+
+    joint = model.workflow == "joint"
     model.settings = settings = model.settings.replace(**chosen).check()
     _doubt(model, images, axes)
     update = bar("Denoising and segmenting" if joint else "Segmenting")

@@ -15,7 +15,7 @@ from .calibration import Calibration
 from .files import list_images, readable, require_space
 from .pictures import read_picture
 
-_KINDS = "uif"  # unsigned, signed, floating
+KINDS = "uif"  # unsigned, signed, floating
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def open_image(path, axes="auto", binary=False):
         pixels = read_picture(path)
         shape, dtype, calibration = pixels.shape, pixels.dtype, Calibration()
         stated = "YXC" if pixels.ndim == 3 else "YX"
-    if (dtype.kind not in _KINDS and not (binary and dtype.kind == "b")) or 0 in shape:
+    if (dtype.kind not in KINDS and not (binary and dtype.kind == "b")) or 0 in shape:
         raise UserError(f"{path} holds {dtype} values of shape {shape}, which are no image. Save it as 8, 16 or 32 bit")
     if axes.lower() == "auto":
         axes, guessed = axis_rules.normalise(stated, shape, path)

@@ -174,9 +174,9 @@ class Percentiles:
 PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
 
 
-def percentiles(image):
-    """The grey values at :data:`PERCENTILES`, two arrays (C,), from evenly spread pixels of an ImageFile."""
-    return np.percentile(_spread(image), PERCENTILES, axis=0)
+def percentiles(image, which=PERCENTILES):
+    """The grey values at two percentiles, two arrays (C,), from evenly spread pixels of an ImageFile."""
+    return np.percentile(_spread(image), which, axis=0)
 
 
 def standard(scaling, images):

@@ -63,8 +63,12 @@ class _Target:
 
     def write(self, number, where, values):
         pixels = np.memmap(self.path, self.dtype, "r+", self.offset, self.shape)
-        frame = (*divmod(number, self.depth), *where) if len(where) == 2 else (number, *where)
-        planes_first(pixels, self.axes)[frame] = to_type(values, self.dtype)
+        planes_first(pixels, self.axes)[frame_of(number, where, self.depth)] = to_type(values, self.dtype)
+
+
+def frame_of(number, where, depth):
+    """Where in (T, Z, Y, X, C) two slices of plane `number` are, or three of the volume of time point `number`."""
+    return (*divmod(number, depth), *where) if len(where) == 2 else (number, *where)
 
 
 def to_type(values, dtype):

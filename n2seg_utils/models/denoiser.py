@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..data.arrays import FilledArray
 from ..data.files import list_images
 from ..data.images import quick_to_read
 from ..data.normalisation import Normalisation, alike, fit
@@ -87,19 +88,28 @@ class Denoiser(TrainedModel):
             "float32", or "input" for the type of the image.
         """
         self.require_fit(image)
-        scale = self.normalisation.for_image(image)
         kind = image.dtype if dtype == "input" else np.dtype("float32")
-        frames = image.frames(self.architecture.dims)
-        predictor = self.predictor(frames[0].shape, tile)
         with image_writer(out, image, kind, display=display_range(image)) as write:
-            for frame in frames:
+            self._denoise_into(write, image, tile, on_tile)
 
-                def write_piece(where, values, frame=frame):
-                    write(frame.number, where, values)
+    def predict_image(self, image, tile="auto"):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_image`."""
+        denoised = FilledArray(image, "float32")
+        self._denoise_into(denoised.write, image, tile)
+        return denoised.pixels
 
-                told = of_frame(on_tile, frame, frames)
-                with quick_to_read(frame) as read:
-                    predictor.predict(frame.shape, read, write_piece, scale.apply, scale.undo, told)
+    def _denoise_into(self, write, image, tile, on_tile=None):
+        """Denoise an image; ``write(number, where, values)`` receives the pieces of its frames."""
+        scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
+        predictor = self.predictor(frames[0].shape, tile)
+        for frame in frames:
+
+            def write_piece(where, values, frame=frame):
+                write(frame.number, where, values)
+
+            told = of_frame(on_tile, frame, frames)
+            with quick_to_read(frame) as read:
+                predictor.predict(frame.shape, read, write_piece, scale.apply, scale.undo, told)
 
     def doubts(self, images, axes="auto"):
         """Sentences about images (a folder or a file) that differ much in brightness from those of the training."""

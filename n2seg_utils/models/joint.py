@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from ..data.arrays import FilledArray
 from ..data.files import stem
 from ..data.images import quick_to_read
 from ..data.normalisation import Normalisation
@@ -18,6 +20,13 @@ from .segmenter import Segmenter
 from .trained import load_network, of_frame
 
 DENOISED, LABELS = "denoised", "labels"
+
+
+class Both(NamedTuple):
+    """What a joint model gives for an array: `denoised` float32, with its axes, and `labels` int32, without C."""
+
+    denoised: np.ndarray
+    labels: np.ndarray
 
 
 class JointModel(Segmenter):
@@ -106,6 +115,13 @@ class JointModel(Segmenter):
         found = self._denoised(image, self._denoised_file(out), tile, on_tile, dtype)
         self._write_labels(image, Path(out), ((frame, self.find(kinds)) for frame, kinds in found), outlines)
 
+    def predict_image(self, image, tile="auto"):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_image`; a :class:`Both`."""
+        denoised = FilledArray(image, "float32")
+        found = self._denoised_into(denoised.write, image, tile)
+        labels = self._labels_of(image, ((frame, self.find(kinds)) for frame, kinds in found))
+        return Both(denoised.pixels, labels)
+
     def denoise_file(self, image, out, tile="auto", on_tile=None, dtype="float32"):
         """Denoise one image file into another, without labels; see :meth:`predict_file`."""
         self.require_fit(image)
@@ -132,18 +148,22 @@ class JointModel(Segmenter):
 
     def _denoised(self, image, out, tile, on_tile, dtype):
         """The frames of an image with their probabilities; when all are done, the denoised image is written too."""
-        scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
         kind = image.dtype if dtype == "input" else np.dtype("float32")
         with image_writer(out, image, kind, display=display_range(image)) as write:
-            for frame in frames:
+            yield from self._denoised_into(write, image, tile, on_tile)
 
-                def keep(where, piece, number=frame.number):
-                    write(number, where, piece)
+    def _denoised_into(self, write, image, tile, on_tile=None):
+        """The same; ``write(number, where, values)`` receives what is denoised."""
+        scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
+        for frame in frames:
 
-                with quick_to_read(frame) as read:
-                    told = of_frame(on_tile, frame, frames)
-                    found = self._probabilities(read, frame.shape, scale, tile, told, keep)
-                yield frame, found
+            def keep(where, piece, number=frame.number):
+                write(number, where, piece)
+
+            with quick_to_read(frame) as read:
+                told = of_frame(on_tile, frame, frames)
+                found = self._probabilities(read, frame.shape, scale, tile, told, keep)
+            yield frame, found
 
     def _denoised_file(self, labels):
         return Path(labels).parent.parent / DENOISED / Path(labels).name

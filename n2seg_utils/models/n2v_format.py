@@ -111,6 +111,18 @@ def load_denoiseg(folder):
         raise _damaged(folder) from error
 
 
+def load_care(folder):
+    """The network and the file of weights of a folder that csbdeep wrote.
+
+    Returns
+    -------
+    architecture : Architecture
+    weights : Path
+    """
+    _require_certain(_read(folder), folder)
+    return load_architecture(folder)
+
+
 def load_architecture(folder):
     """The network and the file of weights of a folder that n2v, csbdeep or DenoiSeg wrote, whatever it was trained for.
 
@@ -152,19 +164,24 @@ def _require_n2v(config, folder):
     if "denoiseg_alpha" in config or "means" not in config.keys() | {k + "s" for k in config}:
         kind = "DenoiSeg" if "denoiseg_alpha" in config else "CARE"
         raise UserError(f"{folder} holds a {kind} model, not one of Noise2Void. Give the folder of an n2v model")
-    if config.get("probabilistic"):
-        raise UserError(f"{folder} holds a probabilistic model, which cannot be opened. Train one without")
+    _require_certain(config, folder)
     apart = config.get("single_net_per_channel") and config["n_channel_in"] > 1
     if apart and config["unet_residual"]:
         raise UserError(f"{folder} holds a residual model with a network per channel, which n2v itself builds wrongly")
 
 
+def _require_certain(config, folder):
+    if config.get("probabilistic"):
+        raise UserError(f"{folder} holds a probabilistic model, which cannot be opened. Train one without")
+
+
 def _architecture(config):
     apart = bool(config.get("single_net_per_channel"))
+    same = config["n_channel_out"] == config["n_channel_in"]  # CARE may make one channel of several
     return Architecture(
         dims=config["n_dim"],
         channels=config["n_channel_in"],
-        outputs=config["n_channel_out"] if "denoiseg_alpha" in config else None,
+        outputs=config["n_channel_out"] if "denoiseg_alpha" in config or not same else None,
         depth=config["unet_n_depth"],
         width=config["unet_n_first"],
         kernel_size=config["unet_kern_size"],

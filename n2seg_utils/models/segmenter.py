@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data import imagej_rois
+from ..data.arrays import FilledArray
 from ..data.files import list_images
 from ..data.images import open_image, quick_to_read
 from ..data.normalisation import Percentiles, percentiles
@@ -149,6 +150,17 @@ class Segmenter(TrainedModel):
         self.require_fit(image)
         self._write_labels(image, out, self._labelled(image, tile, on_tile), outlines)
 
+    def predict_image(self, image, tile="auto"):
+        """See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_image`."""
+        return self._labels_of(image, self._labelled(image, tile, None))
+
+    def _labels_of(self, image, labelled):
+        """The labels of an image as one array, without channels."""
+        found = FilledArray(image, "int32", channels=0)
+        for frame, labels in self._numbered(image, labelled):
+            found.write(frame.number, (slice(None),) * frame.dims, labels[..., None])
+        return found.pixels
+
     def _labelled(self, image, tile, on_tile):
         """The frames of an image, one after the other, with their labels."""
         scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
@@ -156,25 +168,32 @@ class Segmenter(TrainedModel):
             yield frame, self.frame_labels(frame, scale, tile, of_frame(on_tile, frame, frames))
 
     def _write_labels(self, image, out, labelled, outlines):
-        kept, last, values = [], 0, self.values
-        with image_writer(out, image, self.dtype, display=(0, min(max(values), 255)), channels=1) as write:
-            for frame, labels in labelled:
-                if self.target.kind != "instances":
-                    labels = np.array(values)[labels]
-                else:  # a 2D model goes on counting from plane to plane of a stack
-                    last = 0 if frame.dims == 3 or frame.number % image.size["Z"] == 0 else last
-                    labels[labels > 0] += last
-                    last = max(last, labels.max())
-                if last > MOST_OBJECTS:
-                    raise UserError(
-                        f"{image.path} would have more than {MOST_OBJECTS:,} objects, and a label image holds no more. "
-                        "Choose a larger smallest object (min_size), or cut the image into pieces"
-                    )
+        kept = []
+        with image_writer(out, image, self.dtype, display=(0, min(max(self.values), 255)), channels=1) as write:
+            for frame, labels in self._numbered(image, labelled):
                 write(frame.number, (slice(None),) * frame.dims, labels[..., None])
                 if outlines:
                     kept.append(labels.reshape(-1, *labels.shape[-2:]))
             if outlines:  # before the label image, which says that all is done
                 imagej_rois.write_rois(out.with_suffix(".zip"), np.concatenate(kept), depth=image.size["Z"])
+
+    def _numbered(self, image, labelled):
+        """Frames with their labels as they are written: values of classes, or objects numbered over a volume."""
+        last, values = 0, np.array(self.values)
+        for frame, labels in labelled:
+            if self.target.kind != "instances":
+                yield frame, values[labels]
+                continue
+            # A 2D model goes on counting from plane to plane of a stack.
+            last = 0 if frame.dims == 3 or frame.number % image.size["Z"] == 0 else last
+            labels[labels > 0] += last
+            last = max(last, labels.max())
+            if last > MOST_OBJECTS:
+                raise UserError(
+                    f"{image.path} would have more than {MOST_OBJECTS:,} objects, and a label image holds no more. "
+                    "Choose a larger smallest object (min_size), or cut the image into pieces"
+                )
+            yield frame, labels
 
     def beside(self, target, outlines=False):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.beside`."""

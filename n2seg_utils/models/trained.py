@@ -1,8 +1,12 @@
 """What all trained models do: open images as they know them, and work through folders."""
 
 import os
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from ..data.arrays import open_array
 from ..data.files import list_images, require_absent, stem
 from ..data.images import open_image
 from ..errors import UserError
@@ -32,6 +36,57 @@ class TrainedModel:
     def __init__(self, network, architecture, settings, normalisation, run):
         self.network, self.architecture = network, architecture
         self.settings, self.normalisation, self.run = settings, normalisation, run
+
+    def predict(self, image, axes="auto", tile="auto"):
+        """Apply the model to an array.
+
+        Parameters
+        ----------
+        image : array_like
+            Grey values.
+        axes : str
+            What its dimensions mean, in any order: Y and X, and as far as there are such dimensions Z depth, C
+            channel, T time, and S for images that have nothing to do with each other. "auto": as :meth:`open`.
+        tile : "auto" or int
+            Side of the tiles in pixels.
+
+        Returns
+        -------
+        ndarray, or named tuple of ndarray
+            Denoised grey values, float32, of the same shape; or labels, int32, of the same shape without C; or, of
+            models that do both, ``denoised, labels``. The same numbers that :meth:`predict_file` writes.
+
+        Raises
+        ------
+        UserError
+            If the array is not of the kind that the model was trained with.
+        """
+        if axes.lower() != "auto" and "S" in axes.upper():
+            return self._predict_samples(np.asarray(image), axes.upper(), tile)
+        opened = self._open(partial(open_array, image), axes)
+        self.require_fit(opened)
+        return self.predict_image(opened, tile)
+
+    def predict_image(self, image, tile="auto"):
+        """What :meth:`predict` gives for an ArrayImage that fits the model."""
+        raise NotImplementedError
+
+    def _predict_samples(self, images, axes, tile):
+        if len(axes) != images.ndim or axes.count("S") != 1 or 0 in images.shape:
+            raise UserError(
+                f"The axes '{axes}' do not fit the array of shape {images.shape}. Give one letter a dimension"
+            )
+        place = axes.index("S")
+        rest = axes.replace("S", "")
+        found = [self.predict(one, rest, tile) for one in np.moveaxis(images, place, 0)]
+
+        def stacked(arrays):  # labels have no channels
+            before = axes[:place].replace("C", "") if arrays[0].ndim < len(rest) else axes[:place]
+            return np.stack(arrays, axis=len(before))
+
+        if isinstance(found[0], tuple):
+            return type(found[0])(*(stacked(arrays) for arrays in zip(*found)))
+        return stacked(found)
 
     def predict_file(self, image, out, tile="auto", on_tile=None, **options):
         """Apply the model to one ImageFile and write the result.
@@ -108,13 +163,16 @@ class TrainedModel:
     def open(self, file, axes="auto"):
         """Open an image with these axes; else as the training images were, if it has as many dimensions; else as it
         says itself. Of a file that says nothing, a model of volumes takes time for depth."""
-        image = open_image(file, axes)
+        return self._open(partial(open_image, file), axes)
+
+    def _open(self, with_axes, axes):
+        image = with_axes(axes)
         if axes.lower() != "auto":
             return image
         if self.settings.axes != "auto" and len(image.shape) == len(self.settings.axes):
-            return open_image(file, self.settings.axes)
+            return with_axes(self.settings.axes)
         if self.architecture.dims == 3 and image.guessed and "Z" not in image.axes:
-            return open_image(file, image.axes.replace("T", "Z"))
+            return with_axes(image.axes.replace("T", "Z"))
         return image
 
     def require_fit(self, image):

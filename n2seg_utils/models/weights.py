@@ -1,5 +1,7 @@
 """Weights in the files that Keras 2 and 3, n2v, csbdeep and napari read."""
 
+import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -88,16 +90,38 @@ def read(path):
     UserError
         If the file refers to other files, or claims more than it holds.
     """
-    with h5py.File(path, "r") as file:
+    with opened(path) as file:
+        return read_layers(file, path)
+
+
+@contextlib.contextmanager
+def opened(path, data=None):
+    """An HDF5 file without links to elsewhere; `data` are its bytes if it lies in an archive.
+
+    Yields
+    ------
+    h5py.File
+    """
+    with h5py.File(path if data is None else io.BytesIO(data), "r") as file:
         _require_no_links(file, path)
-        groups = file.get("model_weights", file)  # a whole model was saved, or its weights only
-        stored = {}
-        for layer in _texts(groups.attrs["layer_names"]):
-            names = _texts(groups[layer].attrs["weight_names"])
-            if names:
-                stored[layer] = [groups[layer][name] for name in names]
-        _require_held([one for arrays in stored.values() for one in arrays], path)
-        stored = {layer: [np.asarray(one) for one in arrays] for layer, arrays in stored.items()}
+        yield file
+
+
+def read_layers(file, path, size=None):
+    """Layer -> its arrays, of an open file in the layout of Keras 2; `size` is its size in bytes, if in an archive."""
+    groups = file.get("model_weights", file)  # a whole model was saved, or its weights only
+    stored = {}
+    for layer in _texts(groups.attrs["layer_names"]):
+        names = _texts(groups[layer].attrs["weight_names"])
+        if names:
+            stored[layer] = [groups[layer][name] for name in names]
+    return numbers(stored, path, size)
+
+
+def numbers(stored, path, size=None):
+    """Layer -> its arrays, from what lies in an open file, checked."""
+    _require_held([one for arrays in stored.values() for one in arrays], path, size)
+    stored = {layer: [np.asarray(one) for one in arrays] for layer, arrays in stored.items()}
     if not all(np.isfinite(array).all() for arrays in stored.values() for array in arrays):
         raise ValueError("some weights are not numbers")
     return stored
@@ -114,14 +138,14 @@ def _require_no_links(file, path):
         raise UserError(f"{path} refers to other places ({found[0]}), which weights never do. Do not use it")
 
 
-def _require_held(arrays, path):
+def _require_held(arrays, path, size=None):
     """Arrays may lie in other files, be packed, or not be there at all: a small file can claim any size."""
     for one in arrays:
         if not isinstance(one, h5py.Dataset) or one.dtype.kind != "f":
             raise ValueError("weights are arrays of numbers")
         if one.external or one.is_virtual:
             raise UserError(f"{path} refers to other files, which weights never do. Do not use it")
-    claimed, held = sum(one.nbytes for one in arrays), Path(path).stat().st_size
+    claimed, held = sum(one.nbytes for one in arrays), size or Path(path).stat().st_size
     if claimed > held:
         raise UserError(
             f"{path} claims {claimed:,} bytes of weights, but is a file of {held:,}. Restore it from a copy; if it was "

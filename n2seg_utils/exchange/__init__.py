@@ -1,0 +1,1 @@
+"""Models that come from other software, and models that go there."""
