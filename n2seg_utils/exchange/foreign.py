@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..data.arrays import FilledArray
+from ..data.arrays import FilledArray, open_array
 from ..data.images import quick_to_read
 from ..data.targets import Target
 from ..data.writing import image_writer
@@ -42,7 +42,8 @@ class ForeignModel(TrainedModel):
     workflow = "map"
 
     def __init__(self, network, architecture, normalisation, path, order=None):
-        super().__init__(network, architecture, self._settings(f"{architecture.dims}d"), normalisation, Source(path))
+        settings = self._settings(f"{architecture.dims}d")
+        TrainedModel.__init__(self, network, architecture, settings, normalisation, Source(path))
         self.order = order or tuple(range(architecture.dims + 1))
 
     def predict_pixels(self, values, scale=None, tile="auto"):
@@ -82,8 +83,9 @@ class ForeignModel(TrainedModel):
 
     def _answer(self, read, shape, scale, tile, on_tile=None):
         """The answer for a whole frame, since its scaling may look at all of it."""
-        scale = scale or self.normalisation
-        seen = scale.apply(read(*map(np.arange, shape))).transpose(self.order)
+        values = read(*map(np.arange, shape))
+        scale = scale or self.normalisation.for_image(open_array(values, "ZYXC"[-values.ndim :]))
+        seen = scale.apply(values).transpose(self.order)
         result = np.empty((*seen.shape[:-1], self._outputs), "float32")
 
         def write(where, piece):

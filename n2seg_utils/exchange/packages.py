@@ -1,6 +1,7 @@
 """Packages of the BioImage Model Zoo: what they say of a network, and where its weights are."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +15,15 @@ DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 _LARGEST = 1_000_000  # bytes of a description
 _WEIGHTS = ("keras_v3", "keras_hdf5")
 _BAD = (yaml.YAMLError, UnicodeError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+
+
+class _Plain(yaml.SafeLoader):
+    """Plain values only, as SafeLoader; and 1e-05 is a number, as in YAML 1.2."""
+
+
+_Plain.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 @dataclass
@@ -67,7 +77,7 @@ def read_package(path):
         text = files.read(name)
         if len(text) > _LARGEST:
             raise ValueError("larger than descriptions are")
-        return _package(files, yaml.safe_load(text.decode("utf-8")))
+        return _package(files, yaml.load(text.decode("utf-8"), _Plain))
     except _BAD as error:
         raise UserError(f"{path} does not describe its model as it should, in {name}. Download it again") from error
 
