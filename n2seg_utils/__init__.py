@@ -1,12 +1,23 @@
 """Denoise, segment and judge microscopy images; the package behind the Noise2Seg notebooks.
 
->>> from n2seg_utils import DenoiseSettings, train_denoiser
->>> denoiser = train_denoiser(DenoiseSettings(images="my_images", run="my_run"))  # doctest: +SKIP
->>> denoiser.predict_folder("my_images", "denoised")  # doctest: +SKIP
->>> from n2seg_utils import SegmentSettings, train_segmenter
->>> segmenter = train_segmenter(SegmentSettings(images="images", masks="masks", run="run"))  # doctest: +SKIP
->>> from n2seg_utils import JointSettings, train_joint
->>> model = train_joint(JointSettings(images="images", masks="masks_of_some", run="run"))  # doctest: +SKIP
+Train on a folder of images, and apply the model to another, file by file:
+
+>>> import numpy as np
+>>> import n2seg_utils as n2s
+>>> settings = n2s.DenoiseSettings(images="my_images", run="my_run", minutes=0, epochs=1, steps_per_epoch=2)
+>>> denoiser = n2s.train_denoiser(settings)
+>>> [file.name for file in denoiser.predict_folder("my_images", "denoised")]
+['nuclei_01.tif', 'nuclei_02.tif']
+
+A trained model, opened and applied to an array:
+
+>>> model = n2s.load("my_run")
+>>> image = np.random.default_rng(0).normal(100, 10, (5, 64, 64))
+>>> model.predict(image, axes="TYX").shape
+(5, 64, 64)
+
+``SegmentSettings`` and ``train_segmenter`` do the same with masks, ``JointSettings`` and ``train_joint`` with masks of
+some images.
 """
 
 import importlib

@@ -20,7 +20,8 @@ ARROWS = {
     "quality": {"data"},
     "learning": {"data"},
     "models": {"data", "quality", "learning"},
-    "ui": {"data", "quality", "learning", "models"},
+    "exchange": {"data", "quality", "learning", "models"},
+    "ui": {"data", "quality", "learning", "models", "exchange"},
 }
 
 
