@@ -82,6 +82,7 @@ def unet_of_the_notebooks(outputs=1, last="sigmoid", dims=2, channels=1, size=32
         2: (layers.Conv2D, layers.MaxPooling2D, layers.UpSampling2D),
         3: (layers.Conv3D, layers.MaxPooling3D, layers.UpSampling3D),
     }[dims]
+    keras.utils.set_random_seed(1)
     image = layers.Input((*(size,) * dims, channels))
     skips, x = [], image
     for filters in (4, 8):
@@ -98,10 +99,11 @@ def unet_of_the_notebooks(outputs=1, last="sigmoid", dims=2, channels=1, size=32
 
 
 def shake(network):
-    """Weights that differ everywhere, those of normalisation and biases too."""
+    """Give biases and normalisations numbers that differ, as a training does."""
     rng = np.random.default_rng(0)
     for layer in network.layers:
-        layer.set_weights([w + rng.uniform(0.05, 0.3, w.shape).astype("float32") for w in layer.get_weights()])
+        arrays = [w + rng.uniform(0.05, 0.3, w.shape) if w.ndim == 1 else w for w in layer.get_weights()]
+        layer.set_weights(arrays)
 
 
 def noisy(*shape, seed=0):
@@ -445,13 +447,19 @@ def package(folder, network, before=(), after=(), names=None, weights="keras_v3"
         ),
         "keras_hdf5": lambda: v.KerasHdf5WeightsDescr(source=file, tensorflow_version="2.15.0"),
     }[weights]()
-    described = v.ModelDescr(
+    about = dict(  # noqa: C408
         name="A small U-Net", description="For tests", authors=[{"name": "Nobody"}], cite=[{"text": "No paper", "url":
         "https://example.org"}], license="MIT", documentation=FileDescr(source=folder / "README.md"),
         inputs=[tensor(v.InputTensorDescr, "image", channels)],
         outputs=[tensor(v.OutputTensorDescr, "answer", outputs, names)],
         weights=v.WeightsDescr(**{weights: kept}),
     )  # fmt: skip
+    try:
+        described = v.ModelDescr(**about)
+    except ValueError as error:
+        if "package_file_descr_serializer" in str(error):
+            pytest.skip("bioimageio.spec cannot make packages with this version of pydantic")
+        raise
     made = save_bioimageio_package(described, output_path=folder / "model.zip")
     if packed:
         return Path(made)
