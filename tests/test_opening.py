@@ -22,6 +22,7 @@ import n2seg_utils as n2s
 from n2seg_utils import UserError
 from n2seg_utils.cli import main
 from n2seg_utils.exchange.foreign import ForeignDenoiser, ForeignModel, ForeignSegmenter
+from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.models import weights
 
 OLD = ["care_2d", "denoiseg_2d", "n2v2_2d", "n2v_2d", "n2v_2d_3channels_joint", "n2v_3d"]
@@ -642,6 +643,29 @@ def test_a_package_as_it_was_made_opens(unpacked, tmp_path):
         assert isinstance(n2s.load(path), ForeignSegmenter)
 
 
+@pytest.mark.parametrize("axes", ["byxc", "bxyc"])
+def test_a_package_of_the_time_before_version_0_5_predicts_too(axes, unpacked, tmp_path):
+    network = unet_of_the_notebooks(size=None, last="linear")
+    folder = unpacked(lambda about: None)
+    network.save(folder / "old.h5")
+    step = {"name": "scale_range", "kwargs": {"axes": "xy", "mode": "per_sample", "min_percentile": 1, "eps": 1e-5}}
+    unpacked(
+        lambda about: about.update(
+            format_version="0.3.6",
+            inputs=[{"name": "image", "axes": axes, "preprocessing": [step]}],
+            outputs=[{"name": "answer", "axes": axes}],
+            weights={"keras_hdf5": {"source": "old.h5"}},
+        )
+    )
+    image = noisy(32, 48)
+    low, high = np.percentile(image, (1, 100))
+    seen = ((image - low) / (high - low + 1e-5))[None, ..., None]
+    turned = seen.transpose(0, 2, 1, 3) if axes == "bxyc" else seen
+    expected = np.asarray(network(turned))[0, ..., 0]
+    expected = expected.T if axes == "bxyc" else expected
+    np.testing.assert_allclose(n2s.load(folder).predict(image, "YX"), expected, atol=1e-4 * np.ptp(expected))
+
+
 def test_a_package_with_code_in_its_network_runs_nothing(unpacked, tmp_path):
     folder = unpacked(lambda about: None)
     evil(folder / "weights.keras", tmp_path)
@@ -689,3 +713,24 @@ def test_a_zip_that_unpacks_to_gigabytes_is_refused(unpacked, tmp_path):
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
     assert os.path.getsize(packed) < 2e6
     assert "is damaged" in refusal(packed)
+
+
+OURS = [
+    {"depth": 1},
+    {"depth": 3, "width": 2, "kernel_size": 5},
+    {"blur_pool": True, "top_skip": False, "narrow_decoder": True},
+    {"batch_norm": True, "residual": True, "dropout": 0.1},
+    {"dims": 3, "pool_z": 1},
+    {"dims": 3, "depth": 1, "outputs": 4, "last_activation": "softmax"},
+]
+
+
+@pytest.mark.parametrize("more", OURS)
+def test_our_own_networks_open_from_keras_files_and_look_as_far_as_we_say(more, tmp_path):
+    architecture = Architecture(**({"width": 4} | more))
+    network = unet(architecture)
+    model = n2s.load(saved(network, tmp_path / "model.keras"), scaling="none")
+    assert (model.architecture.block, model.architecture.reach) == (architecture.block, architecture.reach)
+    image = noisy(*(16,) * architecture.dims, 1)
+    expected = np.asarray(network(image[None], training=False))[0]
+    np.testing.assert_allclose(model.predict_pixels(image), expected, atol=1e-5)
