@@ -147,9 +147,9 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
     list of Path
         The results, in the order of the images: of joint models, the label images.
     """
-    from .exchange.opening import load
+    from .exchange import opening
 
-    model = load(run)
+    model = opening.load(run)
     workflow = model.workflow
     given = {name: value for name, value in options.items() if value is not None}
     wrong = set(given) & _UNKNOWN[workflow]
