@@ -50,16 +50,14 @@ def main(sample, out):
         "mixed": (DenoiseWork, DenoiseSettings(precision="mixed", **common)),
     }
     for kind, (work, settings) in works.items():
-        for count in (1, DEVICES):
+        for count in (DEVICES,) if kind == "mixed" else (1, DEVICES):
             use(count)
             work(settings.replace(run=str(out / f"{kind}_{count}"))).train()
-    for name, counts in {"fewer": (DEVICES, 1), "more": (1, DEVICES)}.items():
-        use(counts[0])
-        try:
-            DenoiseWork(works["denoise"][1].replace(run=str(out / name))).train(_Stop())
-        except Terminated:
-            use(counts[1])
-            resume(Past(out / name))
+    try:
+        DenoiseWork(works["denoise"][1].replace(run=str(out / "fewer"))).train(_Stop())
+    except Terminated:
+        use(1)
+        resume(Past(out / "fewer"))
 
 
 if __name__ == "__main__":

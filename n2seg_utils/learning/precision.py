@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from ..errors import UserError
 from . import device, distribution
 
 # By Keras' names. Sums, losses, weights and the optimiser stay float32 in all of them.
@@ -17,8 +18,8 @@ def chosen(precision):
     Parameters
     ----------
     precision : str
-        "float32", "mixed" or "auto": mixed on GPUs that gain from it, else float32 (processors without units for
-        bfloat16 are several times slower with it: benchmarks/precision.py).
+        "float32", "mixed" or "auto": mixed on GPUs that gain from it, else float32. Some processors gain from bfloat16
+        too (benchmarks/README.md), but on them what a seed gives should not depend on which processor it is.
 
     Returns
     -------
@@ -29,6 +30,12 @@ def chosen(precision):
     if precision == "float32" or (precision == "auto" and (capability or (0, 0)) < _GAINS_FROM):
         return FLOAT32
     return HALF if device.has_gpu() else BRAIN
+
+
+def require_able(policy, network):
+    """Raise a UserError if this computer cannot go on with a training in float16: processors pool no volumes in it."""
+    if policy == HALF and not device.has_gpu() and len(network.inputs[0].shape) == 5:
+        raise UserError("This training began in 16 bits on a GPU. Use a computer with a GPU to go on with it")
 
 
 @contextlib.contextmanager
@@ -54,7 +61,9 @@ def learner(network, policy, over=None):
     last = _last_layers(network)
 
     def copied(layer):
-        config = layer.get_config() | {"dtype": FLOAT32 if layer.name in last else policy}
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer):  # parts are cut out of tensors by operations that compute nothing
+            config["dtype"] = FLOAT32 if layer.name in last else policy
         if isinstance(layer, keras.layers.BatchNormalization):
             config["synchronized"] = over is not None
         return type(layer).from_config(config)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from ..errors import UserError
+from . import distribution
 
 
 @dataclass
@@ -62,10 +63,11 @@ class State:
         UserError
             If they are of another network.
         """
+        devices = distribution.devices()
         for variables, values in (
             (networks(training), self.network),
             (training.optimizer.variables, self.optimizer),
-            (training.metrics_variables, self.metrics),
+            (training.metrics_variables, [value * devices for value in self.metrics]),
         ):
             if [tuple(v.shape) for v in variables] != [np.shape(value) for value in values]:
                 raise UserError(
@@ -80,6 +82,11 @@ def networks(training):
     """The variables of the network, and of its teacher if it has one."""
     teacher = getattr(training, "teacher", None)
     return training.network.variables + (teacher.variables if teacher else [])
+
+
+def sums_of(training):
+    """The values of the metrics' variables, which are sums; each device adds to them what all have found."""
+    return [value / distribution.devices() for value in values_of(training.metrics_variables)]
 
 
 def values_of(variables):

@@ -9,7 +9,7 @@ from ..errors import Terminated, UserError
 from . import device
 from .plan import prepare, take_step, validate
 from .rates import InTurn, cosine
-from .state import State, networks, values_of
+from .state import State, networks, sums_of, values_of
 from .watching import Outcome, Watcher
 
 _OFTEN = 120.0  # seconds between two states that are kept within an epoch
@@ -175,7 +175,7 @@ class _Loop:
             if time.perf_counter() - self.kept > _OFTEN:
                 self._keep(self._state())
         logs = {name: float(value) for name, value in training.get_metrics_result().items()}
-        self.of_epoch = values_of(training.metrics_variables)
+        self.of_epoch = sums_of(training)
         validated = validate(training)
         self._check(validated)
         self._complete(logs | {f"val_{name}": float(value) for name, value in validated.items()})
@@ -250,7 +250,7 @@ class _Loop:
         return State(
             self.step, self.history, self.best_epoch, self.least_cost, self.lead, self.halvings, self._seconds(),
             values_of(networks(training)), values_of(training.optimizer.variables),
-            self.of_epoch or values_of(training.metrics_variables), self.best,
+            self.of_epoch or sums_of(training), self.best,
         )  # fmt: skip
 
     @property

@@ -131,6 +131,7 @@ def learn(run, make, settings, watcher, preview, plan=None, refills=(), *, netwo
     checkpoints, watcher = Checkpoints(run), watcher or Watcher()
     state = checkpoints.latest()
     policy = (state and run.facts().get("precision")) or precision.chosen(settings.precision)
+    precision.require_able(policy, network)
     while True:
         over = distribution.strategy(settings.batch_size)
         run.note(precision=policy, devices=distribution.count(over))
