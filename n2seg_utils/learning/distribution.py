@@ -38,7 +38,7 @@ def device_names():
         return []
     import tensorflow as tf
 
-    return [device.name.removeprefix("/physical_device:") for device in tf.config.list_logical_devices("GPU")]
+    return [device.name for device in tf.config.list_logical_devices("GPU")]
 
 
 def compute_capability():
