@@ -162,6 +162,18 @@ def _predict(options, answer):
     answer.update(run=str(run), out=options.out, files=[str(file) for file in files])
 
 
+def _export(options, answer):
+    from .models.run_folder import RunFolder
+    from .settings import ExportSettings
+
+    settings = ExportSettings.from_mapping(parse_pairs(options.set) | {"format": options.format}).check()
+    RunFolder(options.run).require()
+    _quiet()
+    from .workflows import export
+
+    answer.update(run=options.run, out=str(export(options.run, options.out, settings)))
+
+
 def _qc(options, answer):
     from . import cli_scores, workflows
     from .settings.files import load_for
@@ -213,7 +225,7 @@ def _demo(options, answer):
 
 _COMMANDS = {
     "sample": _sample, "check": _check, "train denoise": _train, "train segment": _train, "train joint": _train,
-    "resume": _resume, "predict": _predict, "qc": _qc, "notebook": _notebook, "demo": _demo,
+    "resume": _resume, "predict": _predict, "export": _export, "qc": _qc, "notebook": _notebook, "demo": _demo,
 }  # fmt: skip
 
 

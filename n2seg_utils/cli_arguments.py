@@ -31,6 +31,10 @@ EXAMPLES = {
         "n2seg predict --run my_model --images my_images --out labels --outlines imagej": "for Fiji, too",
         "n2seg predict --config settings.yaml --images new_images --out new_results": "with the run it names",
     },
+    "export": {
+        "n2seg export --run my_run --out my_model.zip --format bioimageio": "a package for many programs",
+        "n2seg export --run my_run --out my_model.zip --format savedmodel --set name=Nuclei": "for Fiji",
+    },
     "qc": {
         "n2seg qc --prediction denoised --truth clean --raw my_images --out quality": "",
         "n2seg qc --prediction denoised --raw my_images --out quality": "without clean images",
@@ -73,6 +77,7 @@ def parser():
     )  # fmt: skip
     _resume(_add(commands, "resume", "go on with a training that was stopped"))
     _predict(_add(commands, "predict", "apply a trained model"))
+    _export(_add(commands, "export", "write a model for other software"))
     _qc(_add(commands, "qc", "score restored images or labels against the truth"))
     _notebook(_add(commands, "notebook", "run a notebook headless"))
     _demo(_add(commands, "demo", "denoise and segment the built-in sample, to a report"))
@@ -144,6 +149,14 @@ def _predict(command):
     )
     command.add_argument("--outlines", choices=("none", "imagej", "supervisely"), help="write outlines of objects too")
     _config(command)
+    _json(command)
+
+
+def _export(command):
+    command.add_argument("--run", required=True, help="run folder of the model")
+    command.add_argument("--out", required=True, metavar="FILE", help="zip to write; for n2v a folder or a zip")
+    command.add_argument("--format", required=True, choices=("bioimageio", "savedmodel", "n2v"))
+    _set(command, "say its name, authors, description, licence, cite or tiles")
     _json(command)
 
 

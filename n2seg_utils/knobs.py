@@ -28,7 +28,7 @@ class Knob:
     label, help : str
         Words for the form; the help is one sentence that a biologist understands.
     section : str
-        "data", "training" or "result": where notebooks ask for it.
+        "data", "training", "result" or "share": where notebooks ask for it.
     advanced : bool
         Folded away in forms.
     low, high : float or None
@@ -89,6 +89,7 @@ class Settings:
     """Base of all settings: checking, reading and writing."""
 
     FIRST: typing.ClassVar = ()  # names to show before the others
+    PREFIX: typing.ClassVar = ""  # of the names in a preset
 
     def __post_init__(self):
         for name in self.knobs():

@@ -193,6 +193,19 @@ work.browse()
 # @title Write the report
 work.report()
 
+# %% [markdown]
+# **For other programs and other people.** The form writes the model in a format that others read: for the
+# [BioImage Model Zoo](https://bioimage.io) and deepImageJ, for CSBDeep in Fiji. Enter who made it and what it
+# is for; it holds a small piece of one of your images, on which it is tested.
+
+# %% cellView="form"
+# @title For which program, and what to say of the model?
+work.ask_share()
+
+# %% cellView="form"
+# @title Write the model for other programs
+work.share()
+
 # %% cellView="form"
 # @title Download everything as a zip (Colab)
 work.download()

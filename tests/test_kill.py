@@ -5,6 +5,7 @@ import multiprocessing
 import random
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -14,12 +15,13 @@ import tifffile
 import yaml
 
 from n2seg_utils import workflows
+from n2seg_utils.exchange.export import export, load
 from n2seg_utils.learning import training as loop
 from n2seg_utils.models.denoise_training import DenoiseWork
 from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
 from n2seg_utils.models.segment_training import SegmentWork
-from n2seg_utils.settings import DenoiseSettings, SegmentSettings
+from n2seg_utils.settings import DenoiseSettings, ExportSettings, SegmentSettings
 
 from .conftest import TINY
 from .test_resume import courses, require_same
@@ -53,6 +55,11 @@ def judge(prediction, truth, raw, out):
     workflows.judge_restored(prediction, truth, raw, out, filters=False)
 
 
+def hand_on(run, out):
+    """Export a model."""
+    export(load(run), out, ExportSettings(format="n2v" if out.suffix != ".zip" else "bioimageio"))
+
+
 def killed(target, arguments, after, folder):
     """Start a process, and kill it so many seconds after it wrote its first file; whether it was still at work."""
     process = _CONTEXT.Process(target=target, args=arguments)
@@ -77,6 +84,7 @@ READERS = {
     ".tif": lambda path: tifffile.imread(path),
     ".html": lambda path: path.read_text(encoding="utf-8").index("</html>"),
     ".pdf": lambda path: path.read_bytes().rindex(b"%%EOF"),
+    ".zip": lambda path: zipfile.ZipFile(path).testzip(),
     ".png": lambda path: path.read_bytes().rindex(b"IEND"),
 }
 
@@ -143,4 +151,20 @@ def test_quality_control_that_is_killed_leaves_whole_files_and_can_be_done_again
     judge(sample / "images", sample / "clean", None, tmp_path / "last")
     require_whole(tmp_path / "last")
     assert (tmp_path / "last" / "report.html").exists()
+    assert kills
+
+
+@pytest.mark.kill
+def test_an_export_that_is_killed_leaves_a_whole_file_or_none(trained, tmp_path):
+    moments, kills = random.Random(9), 0
+    for number in range(4):  # killed when the first, temporary, file appears, or soon after
+        out = tmp_path / f"out{number}"
+        out.mkdir()
+        kills += killed(hand_on, (trained.run.path, out / "model.zip"), moments.uniform(0, 0.01), out)
+        require_whole(out)
+        visible = [path.name for path in out.iterdir() if not path.name.startswith(".")]
+        assert visible in ([], ["model.zip"])
+        if not visible:
+            hand_on(trained.run.path, out / "model.zip")
+            require_whole(out)
     assert kills

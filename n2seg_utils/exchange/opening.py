@@ -1,7 +1,7 @@
 """One function that opens every model: ours, those of n2v, csbdeep and DenoiSeg, Keras files, and packages."""
 
-from pathlib import Path
 
+from ..data.files import at_home
 from ..errors import UserError
 from ..models import n2v_format
 from ..models.denoiser import Denoiser
@@ -43,7 +43,7 @@ def load(path, scaling="auto"):
     UserError
         If it cannot be opened; says why. Nothing in a file is ever run.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     kind = kind_of(path)
     if scaling not in ("auto", "none"):
         raise UserError(f"The scaling is '{scaling}': use auto or none")

@@ -26,6 +26,11 @@ _DENOISING = {"n2v": "Noise2Void", "n2v2": "N2V2, a variant of Noise2Void,", "st
 _DIMS = {2: "two", 3: "three"}
 
 
+def reference(name):
+    """A paper, by its short name, as papers cite it."""
+    return _REFERENCES[name]
+
+
 def documented(model, restored=None):
     """What every report of a run says beside its pictures and scores: methods, images and warnings.
 

@@ -8,7 +8,7 @@ import time
 from ..data.files import at_home, make_folder, write_text
 from ..data.tables import read_json, read_table, write_table
 from ..errors import UserError
-from ..versions import versions
+from ..versions import requirements, versions
 
 LOCK = "training.lock"  # of a training that is at work there
 
@@ -91,11 +91,12 @@ class RunFolder:
             )
 
     def start(self, settings, facts, split):
-        """Write down the settings of a new run, how its images are split and, last, the first facts of run.json."""
+        """Write down the settings of a new run, its split, the packages in use and, last, the first facts of run.json."""
         self.require_free()
         make_folder(self.path)
         self.write_table("split.csv", split)
         self.write_settings(settings)
+        write_text(self / "requirements.txt", requirements())
         self.note(status="training", started=_now(), versions=versions(), **facts)
 
     def write_settings(self, settings):

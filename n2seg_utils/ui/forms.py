@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from ..data.files import write_text
 from ..errors import UserError
 from ..knobs import PRESET, parse
+from ..settings import ExportSettings
 from . import runtime
 
 _forms = {}
@@ -25,7 +26,7 @@ def ask(cls, section, suggestions=None):
     cls : type
         A subclass of Settings.
     section : str
-        "data", "training" or "result".
+        "data", "training", "result" or "share".
     suggestions : dict, optional
         name -> (value, reason), shown beside fields that were left open.
 
@@ -46,7 +47,7 @@ class Form:
 
     def __init__(self, cls):
         self.cls = cls
-        start = cls.from_mapping(_preset()).check()
+        start = cls.from_mapping(_preset(cls)).check()
         self.fields = {name: Field(cls, name, getattr(start, name)) for name in cls.knobs()}
         for field in self.fields.values():
             field.widget.observe(lambda _: self._judge(), "value")
@@ -181,13 +182,16 @@ class Field:
         self.message.value = f'<span style="color:{colour};margin-left:174px">{escape(words)}</span>' if words else ""
 
 
-def _preset():
-    """The values that a headless run starts from."""
+def _preset(cls):
+    """The values that a headless run starts from, of the settings that `cls` holds."""
     text = os.environ.get(PRESET, "{}")
     try:
-        return dict(json.loads(text))
+        given = dict(json.loads(text))
     except (TypeError, ValueError) as error:
         raise UserError(f'{PRESET} is not JSON: {text}. Write it like {{"epochs": 50}}') from error
+    if cls.PREFIX:
+        return {name.removeprefix(cls.PREFIX): value for name, value in given.items() if name.startswith(cls.PREFIX)}
+    return {name: value for name, value in given.items() if not name.startswith(ExportSettings.PREFIX)}
 
 
 def _fixed(width):

@@ -5,16 +5,24 @@ import tempfile
 from html import escape
 from pathlib import Path
 
+import ipywidgets as widgets
+
 from ..data import drive, results
-from ..data.files import at_home
+from ..data.files import at_home, cannot_write, whole_file
 from ..data.findings import NOTE
 from ..data.public_sets import DESCRIPTIONS, write_public_set
 from ..data.samples import sample_folder
 from ..errors import UserError
+from ..settings import ExportSettings
 from ..words import counted
 from . import forms, progress, runtime
 from .boxes import say, show_errors_plainly, warn
 
+_FOR = {
+    "bioimageio": "It opens in deepImageJ, and can be uploaded to the BioImage Model Zoo (bioimage.io).",
+    "savedmodel": "In Fiji: Plugins &gt; CSBDeep &gt; Run your network, without 'Normalize image'.",
+    "n2v": "Unzip it: the folder in it opens in n2v, in Python and in napari.",
+}
 _ANEW = "To begin anew, enter another run folder."
 
 
@@ -27,7 +35,7 @@ class Workflow:
 
     def __init__(self):
         show_errors_plainly()
-        self.form = self.images = self.model = self.scores = self.results = self.blind = None
+        self.form = self.images = self.model = self.scores = self.results = self.blind = self.share_form = None
         self.warnings = []
 
     def ask_data(self):
@@ -49,6 +57,26 @@ class Workflow:
     def viewer(self, source, folder):
         """The viewer of images and results."""
         raise NotImplementedError
+
+    def ask_share(self):
+        """Show the form for the model that is handed on."""
+        self.require("model", "section 4")
+        self.share_form = forms.ask(ExportSettings, "share")
+
+    def share(self):
+        """Write the model, as was entered, for other software into the run folder."""
+        from ..exchange.export import export, free_file
+
+        self.require("share_form", "section 7")
+        wanted = self.share_form.settings()
+        if wanted.format == "none":
+            say("The model is in the run folder only.")
+            return
+        self.share_form.remember()
+        file = export(self.model, free_file(self.model.run, wanted.format), wanted)
+        say(f"The model for other programs is <b>{escape(str(file))}</b>. {_FOR[wanted.format]}")
+        if wanted.format == "bioimageio" and not wanted.authors:
+            say("No authors are named. Before you share it, enter them above and run both cells again.")
 
     def download(self):
         """In Colab, download the run folder as a zip; elsewhere say where it is."""
@@ -142,7 +170,46 @@ def hand_over(folder, words):
     from google.colab import files
 
     archive = Path(tempfile.mkdtemp()) / folder.name
-    files.download(shutil.make_archive(str(archive), "zip", folder))
+    try:
+        archive = Path(shutil.make_archive(str(archive), "zip", folder))
+    except OSError as error:
+        raise cannot_write(f"{archive}.zip", error) from error
+    files.download(str(archive))
+    if drive.on_drive(folder):
+        say(f"{words} on your Drive too, in {escape(str(folder))}.")
+    else:
+        _offer_drive(archive)
+
+
+def _offer_drive(archive):
+    """A button that copies a file to Google Drive: Colab forgets the file itself when the session ends."""
+    from IPython.display import display
+
+    button = widgets.Button(description="Copy the zip to my Google Drive", layout=widgets.Layout(width="auto"))
+
+    def copy(_):
+        button.disabled, button.description = True, "Copying ..."
+        try:
+            button.description = f"Copied to {keep_on_drive(archive)}"
+        except UserError as error:
+            button.disabled, button.description = False, f"{error}. Try again"
+
+    button.on_click(copy)
+    display(button)
+
+
+def keep_on_drive(archive):
+    """Copy a file to Google Drive, which is connected if need be; returns where it is."""
+    runtime.mount_drive()
+    if not drive.HOME.exists():
+        raise UserError("Google Drive is not connected. Run the cell that connects it")
+    target, number = runtime.output_root() / archive.name, 1
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{archive.stem}_{number}{archive.suffix}")
+    with whole_file(target) as temporary:
+        shutil.copyfile(archive, temporary)
+    return target
 
 
 def under_root(folder):

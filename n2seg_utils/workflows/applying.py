@@ -1,0 +1,128 @@
+"""From a trained model and images to results, or to a file for other software."""
+
+from pathlib import Path
+
+from ..data import results
+from ..data.files import require_absent
+from ..errors import UserError
+from ..ui.progress import bar
+from ..words import counted
+
+
+def predict(run, images, out, tile="auto", axes="auto", **options):
+    """Apply the model of a run folder, of whatever kind, to a folder of images.
+
+    What an earlier call of the same began and did not end goes on: files that are there are kept.
+
+    Parameters
+    ----------
+    run : path
+        What :func:`~n2seg_utils.exchange.opening.load` opens: a run folder, or a model of other software.
+    images, out : path
+    tile, axes
+        See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_folder`.
+    **options
+        What was chosen of ``dtype`` (denoising), ``outlines``, ``threshold`` and ``min_size`` (segmentation); None
+        leaves it as in the run.
+
+    Returns
+    -------
+    list of Path
+        The results, in the order of the images: of joint models, the label images.
+    """
+    from ..exchange import opening
+
+    model = opening.load(run)
+    workflow = model.workflow
+    given = {name: value for name, value in options.items() if value is not None}
+    wrong = set(given) & _UNKNOWN[workflow]
+    if wrong:
+        raise UserError(
+            f"The model in {run} was trained to {workflow}, which knows no {' or '.join(sorted(wrong))}. Leave "
+            "that option out"
+        )
+    facts = model.run.facts()
+    made_with = {"run": str(run), "trained": facts.get("ended"), "rule": facts.get("rule"), "axes": axes, **given}
+    text = results.made_from(images, made_with)
+    apply = {"denoise": _denoise_folder, "map": _map_folder}.get(workflow, _segment_folder)
+    with results.unfinished(Path(out), text) as (again, begin):
+        return apply(model, images, Path(out), tile, axes, again, begin, **given)
+
+
+_UNKNOWN = {"denoise": {"outlines", "threshold", "min_size"}, "segment": {"dtype"}, "joint": set()}
+_UNKNOWN["map"] = _UNKNOWN["denoise"] | _UNKNOWN["segment"]  # of a network that says what nobody knows
+
+
+def _first(begin, update):
+    """A progress function that calls `begin` each time before another."""
+
+    def told(share, words=""):
+        begin()
+        update(share, words)
+
+    return told
+
+
+def _denoise_folder(denoiser, images, out, tile, axes, again, begin, dtype=None):
+    _doubt(denoiser, images, axes)
+    update, dtype = bar("Denoising"), dtype or denoiser.settings.dtype
+    files = denoiser.predict_folder(images, out, tile, _first(begin, update), again, axes, dtype=dtype)
+    update.close(f"{counted(len(files), 'image')} written to {out}")
+    return files
+
+
+def _map_folder(model, images, out, tile, axes, again, begin):
+    update = bar("Predicting")
+    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes)
+    update.close(f"{counted(len(files), 'image')} written to {out}, one channel for each output of the network")
+    return files
+
+
+def _segment_folder(model, images, out, tile, axes, again, begin, **chosen):
+    from ..models.segment_report import write_measurements, write_supervisely
+
+    joint = model.workflow == "joint"
+    model.settings = settings = model.settings.replace(**chosen).check()
+    _doubt(model, images, axes)
+    update = bar("Denoising and segmenting" if joint else "Segmenting")
+    labels = model.target_file(out, images).parent
+    project = [labels / "supervisely"] if settings.outlines == "supervisely" else []
+    require_absent(project if again else [labels / "objects.csv", labels / "counts.csv", *project])
+    more = {"dtype": settings.dtype} if joint else {}
+    imagej = settings.outlines == "imagej"
+    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes, outlines=imagej, **more)
+    if project:
+        write_supervisely(model, labels, images, axes)
+    counts = write_measurements(model, labels, images, axes)
+    total = sum(row["objects"] for row in counts)
+    update.close(f"{counted(len(files), 'label image')} with {counted(total, 'object')} written to {labels}")
+    return files
+
+
+def _doubt(model, images, axes):
+    for words in model.doubts(images, axes):
+        print(f"warning: {words}", flush=True)
+
+
+def export(run, out, settings):
+    """Write the model of a run folder, of whatever kind, for other software.
+
+    Parameters
+    ----------
+    run, out : path
+    settings : ExportSettings
+        The format, and what is said of the model.
+
+    Returns
+    -------
+    Path
+    """
+    from ..exchange.export import export as write
+    from ..exchange.opening import load
+
+    require_absent([out])
+    written = write(load(run), out, settings)
+    print(f"Written to {written}")
+    if settings.format == "bioimageio" and not settings.authors:
+        print("No authors are named: add --set authors=NAME before you share it")
+    return written
