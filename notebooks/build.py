@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from n2seg_utils.about import ADDRESS, INSTALL, TAG, TESTED  # noqa: E402
-from n2seg_utils.settings import DenoiseSettings, JointSettings, QualitySettings, SegmentSettings  # noqa: E402
+from n2seg_utils.settings import DenoiseSettings, ExportSettings, JointSettings, QualitySettings, SegmentSettings  # noqa: E402
 
 PURPOSES = {
     "1_Noise2Void_denoising": ("Denoise images without clean examples (Noise2Void)", "synthetic nuclei, built in"),
@@ -108,6 +108,7 @@ def generated():
         "segment settings": settings_table(SegmentSettings),
         "joint settings": settings_table(JointSettings),
         "quality settings": settings_table(QualitySettings),
+        "export settings": settings_table(ExportSettings),
     }
     for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"

@@ -21,6 +21,7 @@ from n2seg_utils.models.denoise_training import DenoiseWork
 from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
 from n2seg_utils.models.segment_training import SegmentWork
+from n2seg_utils.models.weights import BEST
 from n2seg_utils.settings import DenoiseSettings, ExportSettings, SegmentSettings
 
 from .conftest import TINY
@@ -155,16 +156,18 @@ def test_quality_control_that_is_killed_leaves_whole_files_and_can_be_done_again
 
 
 @pytest.mark.kill
-def test_an_export_that_is_killed_leaves_a_whole_file_or_none(trained, tmp_path):
+@pytest.mark.parametrize("name", ["model.zip", "model"], ids=["zip", "folder"])
+def test_an_export_that_is_killed_leaves_a_whole_model_or_none(trained, tmp_path, name):
     moments, kills = random.Random(9), 0
-    for number in range(4):  # killed when the first, temporary, file appears, or soon after
+    for number in range(3):  # killed when the first, temporary, file appears, or soon after
         out = tmp_path / f"out{number}"
         out.mkdir()
-        kills += killed(hand_on, (trained.run.path, out / "model.zip"), moments.uniform(0, 0.01), out)
+        kills += killed(hand_on, (trained.run.path, out / name), moments.uniform(0, 0.01), out)
         require_whole(out)
         visible = [path.name for path in out.iterdir() if not path.name.startswith(".")]
-        assert visible in ([], ["model.zip"])
+        assert visible in ([], [name])
         if not visible:
-            hand_on(trained.run.path, out / "model.zip")
+            hand_on(trained.run.path, out / name)
             require_whole(out)
+        assert name == "model.zip" or {path.name for path in (out / name).iterdir()} == {"config.json", BEST}
     assert kills

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..data.files import at_home
 from ..data.tables import read_json
 from ..errors import UserError
 from ..models.run_folder import RunFolder
@@ -19,7 +20,7 @@ def kind_of(path):
     UserError
         If it is no model; says what would be.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     folder = RunFolder(path)
     if path.is_file():
         if path.suffix.lower() in _KERAS:

@@ -1,10 +1,12 @@
 """A denoiser as a folder that n2v opens."""
 
+import os
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 
-from ..data.files import make_folder, require_absent, whole_file
+from ..data.files import cannot_write, make_folder, require_absent, whole_file
 from ..errors import UserError
 from ..models import n2v_format, weights
 from . import network
@@ -40,12 +42,16 @@ def write_n2v(model, out):
 
 
 def _place(folder, out):
-    """Copy a folder; the configuration, by which n2v knows its folders, comes last."""
+    """Copy a folder: it is there whole or not at all."""
     make_folder(out.parent)
-    make_folder(out)
-    for file in sorted(folder.iterdir(), key=lambda file: file.name == n2v_format.CONFIG):
-        with whole_file(out / file.name) as temporary:
-            shutil.copyfile(file, temporary)
+    temporary = out.with_name(f".{out.name[:40]}.{uuid.uuid4().hex[:8]}")
+    try:
+        shutil.copytree(folder, temporary)
+        os.rename(temporary, out)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _fill(model, folder):

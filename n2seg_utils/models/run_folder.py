@@ -91,7 +91,8 @@ class RunFolder:
             )
 
     def start(self, settings, facts, split):
-        """Write down the settings of a new run, its split, the packages in use and, last, the first facts of run.json."""
+        """Write down the settings of a new run, how its images are split, the packages in use and, last, the first
+        facts of run.json."""
         self.require_free()
         make_folder(self.path)
         self.write_table("split.csv", split)
