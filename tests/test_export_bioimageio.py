@@ -32,8 +32,9 @@ NAMED = ExportSettings(name="A test model", authors="Ada Lovelace (London); Max 
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
-    """BioImage.IO unzips weights into the working folder."""
+    """BioImage.IO unzips weights into the working folder, and sets the backend of Keras for all that follows."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
 
 
 def scale(kind, workflow, channels):

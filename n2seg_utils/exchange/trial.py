@@ -7,7 +7,7 @@ from ..data.files import list_images
 from ..data.images import central
 from ..errors import UserError
 
-_SIDE, _DEPTH = 128, 16
+_SHAPES = {2: (128, 128), 3: (16, 64, 64)}
 
 
 def trial_image(model, smallest):
@@ -73,15 +73,15 @@ def _piece(model, smallest):
     model.require_fit(image)
     frames = image.frames(model.architecture.dims)
     frame = frames[len(frames) // 2]
-    most = (_DEPTH, _SIDE, _SIDE)[-len(frame.shape) :]
-    where = [central(size, max(side, least)) for size, side, least in zip(frame.shape, most, smallest)]
+    most = np.maximum(_SHAPES[len(frame.shape)], smallest)
+    where = [central(size, side) for size, side in zip(frame.shape, most)]
     return np.asarray(frame.read(*where), "float32")
 
 
 def _synthetic(model):
-    a = model.architecture
-    name, shape = ("nuclei", (_SIDE, _SIDE)) if a.dims == 2 else ("nuclei3d", (_DEPTH, _SIDE, _SIDE))
-    noisy = np.asarray(samples.make_image(name, shape=shape)[0], "float32")[..., None]
+    dims = model.architecture.dims
+    name = "nuclei" if dims == 2 else "nuclei3d"
+    noisy = np.asarray(samples.make_image(name, shape=_SHAPES[dims])[0], "float32")[..., None]
     noisy = (noisy - noisy.mean()) / noisy.std()
     scale = model.normalisation
     if hasattr(scale, "mean"):
