@@ -149,7 +149,7 @@ def test_tiles_that_overlap_as_the_package_says_show_no_seams(tmp_path, dims):
     pipeline = core.create_prediction_pipeline(core.load_model_description(package))
     with pipeline:
         sample = core.digest_spec.create_sample_for_model(pipeline.model_descr, inputs={"input": pixels[None]})
-        tiled = pipeline.predict_sample_with_blocking(sample, ns=4).members
+        tiled = pipeline.predict_sample_with_blocking(sample, ns=3).members
     [found] = [one.data.to_numpy()[0] for one in tiled.values()]
     require_same(found, whole)
     if dims == 2:  # away from the mirrored edges the pixels are those of here
