@@ -1,7 +1,5 @@
 """What kind of model lies at a path, seen without opening it."""
 
-from pathlib import Path
-
 from ..data.files import at_home
 from ..data.tables import read_json
 from ..errors import UserError

@@ -1,6 +1,5 @@
 """One function that opens every model: ours, those of n2v, csbdeep and DenoiSeg, Keras files, and packages."""
 
-
 from ..data.files import at_home
 from ..errors import UserError
 from ..models import n2v_format
