@@ -18,6 +18,7 @@ from n2seg_utils.learning.annotations import (
     border_classes_of,
     normalised_distance,
 )
+from n2seg_utils.learning.lessons import Lessons
 from n2seg_utils.learning.losses import cross_entropy, dice_loss, distance_loss, overlaps
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.patches import PatchSampler
@@ -25,7 +26,7 @@ from n2seg_utils.learning.plan import Plan, plan_for_minutes
 from n2seg_utils.learning.seeds import StepSeed
 from n2seg_utils.learning.segmentation import Score, SegmentationLoss, SegmentationTraining
 from n2seg_utils.learning.training import train
-from n2seg_utils.models.training_run import Refill
+from n2seg_utils.models.supply import Refill
 
 WARPS = {
     "rotated": Variation(rotation=45),
@@ -594,7 +595,7 @@ def test_the_best_weights_are_those_of_the_best_score_whatever_the_loss():
         np.testing.assert_array_equal(now, then)
 
 
-class Scripted(keras.Model):
+class Scripted(Lessons):
     """Learns nothing; its validation gives these scores, one an epoch, and losses that fall all the time."""
 
     def __init__(self, scores):

@@ -23,7 +23,7 @@ from n2seg_utils.data.supervisely import write_project
 from n2seg_utils.learning import device
 from n2seg_utils.learning.networks import unet
 from n2seg_utils.learning.training import Outcome, Watcher
-from n2seg_utils.models import training_run, weights
+from n2seg_utils.models import supply, training_run, weights
 from n2seg_utils.models.denoiser import Denoiser
 from n2seg_utils.models.segment_report import example_figure, judge_segmenter, write_segment_report
 from n2seg_utils.models.segmenter import Segmenter
@@ -249,11 +249,11 @@ def test_a_model_that_denoises_does_not_segment_and_the_other_way_round(trained,
 def test_images_too_large_for_memory_are_learned_from_block_by_block(tmp_path, monkeypatch):
     folder = pairs(tmp_path / "in", *nuclei(3, (256, 256)))
     monkeypatch.setattr(device, "free_memory", lambda: 3_000_000)
-    monkeypatch.setattr(training_run, "_BLOCK", 64)
+    monkeypatch.setattr(supply, "_BLOCK", 64)
     filled = []
-    stream = training_run.Refill.__call__
+    stream = supply.Refill.__call__
     monkeypatch.setattr(
-        training_run.Refill,
+        supply.Refill,
         "__call__",
         lambda self, training, epoch: (filled.append(epoch), stream(self, training, epoch)),
     )

@@ -11,7 +11,7 @@ from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
 from n2seg_utils.learning.plan import Plan, plan_for_minutes
 from n2seg_utils.learning.training import Watcher, train
-from n2seg_utils.models.training_run import Refill
+from n2seg_utils.models.supply import Refill
 
 
 def noisy_images(count=3, side=64):

@@ -5,6 +5,7 @@ from keras import ops
 
 from .annotations import UNKNOWN
 from .distribution import share, shared_loss
+from .lessons import Lessons
 from .losses import cross_entropy, masked_mse
 from .seeds import StepSeed
 from .segmentation import Score
@@ -20,7 +21,7 @@ _PSEUDO = 0.15, 0.35  # shares of the training: pseudo-labels count nothing befo
 _SURE = 0.9  # probability from which on they count
 
 
-class JointTraining(keras.Model):
+class JointTraining(Lessons):
     """Trains a network to denoise and to segment: few annotations go further where the noise teaches the rest.
 
     Each batch has two parts, in a set proportion. Patches of annotated images teach to segment; patches of all images,
@@ -58,7 +59,7 @@ class JointTraining(keras.Model):
     Learning without Forgetting. ECCV 2016 (the teacher).
     """
 
-    leading, teacher, taught = False, None, False  # whether it learns to denoise alone; the copy; whether that teaches
+    leading, taught = False, False  # whether it learns to denoise alone; whether the teacher, a copy, teaches
 
     def __init__(
         self, network, annotated, noisy, hide, seed, loss, weight=0.5, schedule="constant", spread=1.0, pseudo=0.0
@@ -69,24 +70,11 @@ class JointTraining(keras.Model):
         self.noisy, self.validation_noisy = noisy
         self.weight, self.schedule, self.spread, self.pseudo = weight, schedule, spread, pseudo
         self.tolerance = _TOLERANCE
-        self.steps = 1  # of the whole training, once that is planned
         self.score = Score(loss.kinds)
         self.built = True
 
     def begin(self, plan, worth=False):
-        """Get ready for a training.
-
-        Parameters
-        ----------
-        plan : Plan
-        worth : bool
-            The network can denoise and segment already: it is its own teacher from the beginning.
-
-        Returns
-        -------
-        int or None
-            Epochs in which it learns to denoise alone: their scores mean nothing. None without a teacher.
-        """
+        """See :meth:`Lessons.begin`: first it learns to denoise alone, unless it can and is its own teacher already."""
         lead = 0 if worth else int(_LEAD * plan.epochs)
         if self.schedule != "teacher" or not (lead or worth):
             self.teacher, self.taught = None, False
@@ -95,14 +83,7 @@ class JointTraining(keras.Model):
         return lead
 
     def begin_epoch(self, number, lead, fresh):
-        """Learn what is to be learned in epoch `number`, counted from 0, when the first `lead` are for denoising.
-
-        Parameters
-        ----------
-        number, lead : int
-        fresh : bool
-            No step of this epoch was taken before.
-        """
+        """See :meth:`Lessons.begin_epoch`."""
         if self.teacher is None:
             return
         if number == lead and fresh:
@@ -110,7 +91,7 @@ class JointTraining(keras.Model):
         self._enter(number < lead)
 
     def phases(self):
-        """What steps are there, for those who measure how long they take: (share of the steps, what begins them)."""
+        """See :meth:`Lessons.phases`."""
         if self.schedule != "teacher":
             return [(1.0, lambda: None)]
         self._hire()

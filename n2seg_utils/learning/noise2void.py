@@ -1,17 +1,13 @@
 """Noise2Void as a Keras model whose input is the number of the step."""
 
-import keras
-
 from .distribution import share, shared_loss
+from .lessons import Lessons
 from .losses import MASKED
 from .seeds import StepSeed
 
 
-class Noise2VoidTraining(keras.Model):
+class Noise2VoidTraining(Lessons):
     """Trains a network to predict hidden pixels from their surroundings.
-
-    ``fit`` is fed with step numbers. Drawing the patches, hiding pixels, the network and the loss are one graph, so
-    that a GPU never waits for Python, and what a step does is a function of the run's seed and its number only.
 
     Parameters
     ----------

@@ -9,7 +9,6 @@ import numpy as np
 
 from . import device, distribution, precision
 
-VALIDATION_STEPS = 4
 EPOCHS_OF_A_TIMED_RUN = 30
 CALIBRATION_SECONDS = 3.0
 
@@ -36,8 +35,7 @@ def plan_for_minutes(training, minutes, learning_rate):
 
     Parameters
     ----------
-    training : keras.Model
-        Fed with step numbers, like :class:`~n2seg_utils.learning.noise2void.Noise2VoidTraining`.
+    training : Lessons
     minutes : float
     learning_rate : float
 
@@ -49,7 +47,7 @@ def plan_for_minutes(training, minutes, learning_rate):
     before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in training.network.variables]
     prepare(training, learning_rate)
     pace = validation = 0.0
-    phases = training.phases() if hasattr(training, "phases") else [(1.0, lambda: None)]
+    phases = training.phases()
     try:
         for share, enter in phases:
             enter()
@@ -94,7 +92,7 @@ def take_step(training, number):
 
 def validate(training):
     """Loss and score of the validation patches, which are the same every time."""
-    steps = np.arange(getattr(training, "validation_steps", VALIDATION_STEPS), dtype="int32")
+    steps = np.arange(training.validation_steps, dtype="int32")
     if distribution.devices() > 1:  # among which evaluate() would divide the steps
         training.reset_metrics()
         return [training.test_on_batch(steps[n : n + 1], return_dict=True) for n in range(len(steps))][-1]

@@ -5,6 +5,7 @@ from keras import ops
 
 from .annotations import border_classes
 from .distribution import share, shared_loss
+from .lessons import Lessons
 from .losses import cross_entropy, dice_loss, distance_loss, overlaps
 from .seeds import StepSeed
 
@@ -65,11 +66,8 @@ class SegmentationLoss:
         return ops.cast(known[..., 0], "int32")
 
 
-class SegmentationTraining(keras.Model):
+class SegmentationTraining(Lessons):
     """Trains a network to tell the classes of pixels.
-
-    ``fit`` is fed with step numbers, like :class:`~n2seg_utils.learning.noise2void.Noise2VoidTraining`: drawing and
-    varying patches, finding borders, the network and the loss are one graph.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class State:
 
 def networks(training):
     """The variables of the network, and of its teacher if it has one."""
-    teacher = getattr(training, "teacher", None)
+    teacher = training.teacher
     return training.network.variables + (teacher.variables if teacher else [])
 
 

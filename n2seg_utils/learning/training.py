@@ -44,10 +44,8 @@ def train(
 
     Parameters
     ----------
-    training : keras.Model
-        Fed with step numbers; its ``network`` holds the weights. If it has a metric called "score", that is what
-        counts; its ``validation_steps``, if any, are how many batches are validated on. Of epochs whose scores differ
-        by less than its ``tolerance``, if any, the last is kept: what the score does not see gets better all the time.
+    training : Lessons
+        If it has a metric called "score", that is what counts.
     plan : Plan
         The learning rate falls along a cosine over exactly the planned steps.
     watcher : Watcher, optional
@@ -103,9 +101,8 @@ class _Loop:
     def run(self, trained, begin):
         """See :func:`train`."""
         began, before = time.perf_counter(), begin.seconds if begin else 0.0
-        if hasattr(self.training, "begin"):
-            self.lead = self.training.begin(self.plan, begin.lead == 0 if begin else trained)
-            self.lead = begin.lead if begin else self.lead
+        self.lead = self.training.begin(self.plan, begin.lead == 0 if begin else trained)
+        self.lead = begin.lead if begin else self.lead
         self._prepare()
         self.good = begin
         self.watcher.begin(self.plan, begin.history if begin else [])
@@ -160,8 +157,7 @@ class _Loop:
             for refill in self.refills:
                 refill(training, number)
         first, last = (n * self.plan.steps_per_epoch for n in (number, number + 1))
-        if hasattr(training, "begin_epoch"):
-            training.begin_epoch(number, self.lead or 0, self.step == first)
+        training.begin_epoch(number, self.lead or 0, self.step == first)
         if self.step == first:
             training.reset_metrics()
         tries, before = 0, self.step
@@ -192,7 +188,7 @@ class _Loop:
         }
         leading = row["epoch"] <= (self.lead or 0)
         cost = math.inf if leading else _cost(logs, "val_")
-        is_best = leading or cost < self.least_cost + getattr(self.training, "tolerance", 0)
+        is_best = leading or cost < self.least_cost + self.training.tolerance
         if is_best:
             self._best(cost, row["epoch"])
         self.history, self.of_epoch = [*self.history, row], None

@@ -12,7 +12,7 @@ from ..learning import device
 from ..learning.networks import unet
 from ..learning.noise2void import Noise2VoidTraining
 from ..learning.patches import PatchSampler
-from . import n2v_format, training_run
+from . import n2v_format, supply, training_run
 from .claim import Claim
 from .denoise_suggestions import settle
 from .denoiser import Denoiser, design
@@ -79,7 +79,7 @@ class DenoiseWork:
         network = self.start.network if self.start else unet(architecture)
         self.model = Denoiser(network, architecture, settings, normalisation, run)
         self.hide = blind_spots(settings, images)
-        self.memory = training_run.memory(past)
+        self.memory = supply.memory(past)
         self.pools, self.refills = self._read(settings)
 
     def train(self, watcher=None, on_tuning=None):
@@ -109,14 +109,14 @@ class DenoiseWork:
 
     def training(self, settings, network):
         """The training as Keras knows it."""
-        samplers = [self._sampler(number, use, settings) for number, use in enumerate(training_run.SHARES)]
+        samplers = [self._sampler(number, use, settings) for number, use in enumerate(supply.SHARES)]
         return Noise2VoidTraining(network, *samplers, self.hide, settings.seed, settings.loss)
 
     def _read(self, settings):
         """What patches are drawn from, for "train" and "validate", and what brings in more if not all fits."""
         pools, refills = {}, []
-        for use in training_run.SHARES:
-            pools[use], refill = training_run.pool(
+        for use in supply.SHARES:
+            pools[use], refill = supply.pool(
                 self.images,
                 self.parts,
                 use,

@@ -9,7 +9,7 @@ from ..data.split import Part, split
 from ..learning.joint import JointTraining, PublishedTraining
 from ..learning.patches import PatchSampler
 from ..learning.segmentation import SegmentationLoss
-from . import joint_suggestions, training_run
+from . import joint_suggestions, supply
 from .annotated_data import all_images
 from .annotated_split import split_annotated
 from .hiding import blind_spots
@@ -84,18 +84,16 @@ class JointWork(SegmentWork):
         """See :meth:`SegmentWork.read`; adds the pixels of all images, as "noisy" and "noisy validate"."""
         pools, refills = {}, []
         published = settings.recipe == "published"
-        for use in training_run.SHARES:
+        for use in supply.SHARES:
             common = use, patch_shape(settings), self.model.normalisation, settings.seed, self.memory
             # Few of all validation patches would be annotated, or none, and their score decides which epoch is best.
             parts = self.parts if published and use == "train" else self.shown()
-            pools[use], refill = training_run.pool(
+            pools[use], refill = supply.pool(
                 self.images, parts, *common, self.annotate, self.annotate.values, share=1.0 if published else 0.5
             )
             refills += refill
             if not published:
-                pools[use, "noisy"], refill = training_run.pool(
-                    self.images, self.parts, *common, sampler="noisy", share=0.5
-                )
+                pools[use, "noisy"], refill = supply.pool(self.images, self.parts, *common, sampler="noisy", share=0.5)
                 refills += refill
         return pools, refills
 
@@ -108,7 +106,7 @@ class JointWork(SegmentWork):
             training = PublishedTraining(network, self.samplers(settings, count), hide, *common)
         else:
             count = annotated_patches(settings)
-            noisy = [self._noisy(use, settings, hide) for use in training_run.SHARES]
+            noisy = [self._noisy(use, settings, hide) for use in supply.SHARES]
             training = JointTraining(
                 network, self.samplers(settings, count), noisy, hide, *common, settings.pseudo_labels
             )

@@ -14,7 +14,7 @@ from ..learning.networks import unet
 from ..learning.segmentation import SegmentationLoss, SegmentationTraining
 from ..quality.painting import painted
 from ..settings.segment import SegmentSettings, parse_weights
-from . import segment_suggestions, training_run, transfer
+from . import segment_suggestions, supply, training_run, transfer
 from .annotated_data import Annotator, annotated_images, in_units_of, variation
 from .annotated_split import require_classes, split_annotated
 from .checkpoints import Checkpoints
@@ -93,7 +93,7 @@ class SegmentWork:
         self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
         self.parts = past.parts(self.images) if past else self.split(settings)
         self.model = self.kind_of_model(None, architecture, settings, normalisation, run, target)
-        self.memory = training_run.memory(past)
+        self.memory = supply.memory(past)
         # A training that was begun anew has another seed, but reads the same pixels.
         self.pools, self.refills = self.read(settings.replace(seed=past.facts["seed"]) if past else settings)
         self.class_weights = past.facts["class_weights"] if past else self.weigh(settings)
@@ -176,7 +176,7 @@ class SegmentWork:
     def _annotated(self):
         """Use -> names of the annotated images."""
         names = {use: [self.images[part.image].path.name for part in self.shown() if part.use == use]
-                 for use in training_run.SHARES}  # fmt: skip
+                 for use in supply.SHARES}  # fmt: skip
         return {use: sorted(set(some)) for use, some in names.items()}
 
     def scale(self, settings):
@@ -194,8 +194,8 @@ class SegmentWork:
     def read(self, settings):
         """What patches are drawn from, for "train" and "validate", and what brings in more if not all fits."""
         pools, refills = {}, []
-        for use in training_run.SHARES:
-            pools[use], refill = training_run.pool(
+        for use in supply.SHARES:
+            pools[use], refill = supply.pool(
                 self.images, self.parts, use, patch_shape(settings), self.model.normalisation, settings.seed,
                 self.memory, self.annotate, self.annotate.values,
             )  # fmt: skip

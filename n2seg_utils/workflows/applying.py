@@ -117,11 +117,11 @@ def export(run, out, settings):
     -------
     Path
     """
-    from ..exchange.export import export as write
-    from ..exchange.opening import load
+    from ..exchange import export as exporting
+    from ..exchange import opening
 
     require_absent([out])
-    written = write(load(run), out, settings)
+    written = exporting.export(opening.load(run), out, settings)
     print(f"Written to {written}")
     if settings.format == "bioimageio" and not settings.authors:
         print("No authors are named: add --set authors=NAME before you share it")
