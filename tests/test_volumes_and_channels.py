@@ -363,7 +363,7 @@ def test_a_compressed_volume_is_decoded_once_however_many_tiles_it_is_cut_into(t
 
 
 def test_blocks_of_volumes_keep_within_the_memory_there_is():
-    from n2seg_utils.models.training_run import _block
+    from n2seg_utils.models.supply import _block
 
     for most in (1e4, 1e5, 1e6, 1e9):
         block = _block((8, 32, 32), most)
