@@ -94,6 +94,7 @@ def validate(training):
     """Loss and score of the validation patches, which are the same every time."""
     steps = np.arange(training.validation_steps, dtype="int32")
     if distribution.devices() > 1:  # among which evaluate() would divide the steps
-        training.reset_metrics()
-        return [training.test_on_batch(steps[n : n + 1], return_dict=True) for n in range(len(steps))][-1]
+        training.reset_metrics()  # which test_on_batch() of newer versions of Keras does before each batch
+        training.make_test_function()
+        return [training.test_function(iter([(steps[n : n + 1], None, None)])) for n in range(len(steps))][-1]
     return training.evaluate(steps, batch_size=1, verbose=0, return_dict=True)
