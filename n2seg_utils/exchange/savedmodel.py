@@ -1,6 +1,7 @@
 """A model as a SavedModel of TensorFlow, as the CSBDeep plugin of Fiji, deepImageJ and TensorFlow itself open it."""
 
 import json
+import logging
 import tempfile
 import zipfile
 from pathlib import Path
@@ -64,7 +65,12 @@ def save(whole, folder):
     holder = tf.Module()
     # Keras looks for "serve", and everything else for a signature.
     holder.serve = tf.function(serve, [tf.TensorSpec(whole.inputs[0].shape, tf.float32, name="input")])
-    tf.saved_model.save(holder, str(folder), signatures={"serving_default": holder.serve})
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # in notebooks TensorFlow tells, in pink, which files it writes
+    try:
+        tf.saved_model.save(holder, str(folder), signatures={"serving_default": holder.serve})
+    finally:
+        logging.disable(before)
 
 
 def pack(folder, out):
