@@ -63,7 +63,8 @@ def command(task):
         return [str(PYTHON), "-m", "n2seg_utils.cli", "demo"]
     if task == "lab":
         return [str(PYTHON), "-m", "jupyterlab", str(ROOT / "notebooks")]
-    return [str(PYTHON), "-m", "pytest"]
+    # Two processes, each with whole files: their fixtures, trained models, are made once.
+    return [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "loadfile"]
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ import pytest
 
 from n2seg_utils.errors import UserError
 from n2seg_utils.learning import device
+from n2seg_utils.learning import training as loop
 from n2seg_utils.learning.blindspot import BlindSpots
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
-from n2seg_utils.learning.plan import Plan, plan_for_minutes
+from n2seg_utils.learning.plan import Plan, plan_for_minutes, take_step
 from n2seg_utils.learning.training import Watcher, train
 from n2seg_utils.models.supply import Refill
 
@@ -53,6 +54,21 @@ def test_same_seed_and_steps_give_the_same_weights_and_history():
     other_seed = training(seed=2)
     train(other_seed, Plan(2, 5, 0.01))
     assert not np.allclose(other_seed.network.get_weights()[0], runs[0][0][0])
+
+
+def test_the_loss_in_the_history_is_the_mean_over_the_epoch(monkeypatch):
+    outcome, apart = train(training(), Plan(2, 5, 0.01)), []
+
+    def alone(model, number):
+        model.reset_metrics()
+        apart.append(take_step(model, number)["loss"])
+        return {"loss": apart[-1]}
+
+    monkeypatch.setattr(loop, "take_step", alone)
+    train(training(), Plan(2, 5, 0.01))
+    means = [np.mean(apart[:5]), np.mean(apart[5:])]
+    assert [row["loss"] for row in outcome.history] == pytest.approx(means, rel=1e-5)
+    assert np.std(apart) > 0.01
 
 
 def test_validation_looks_at_the_same_pixels_every_time():

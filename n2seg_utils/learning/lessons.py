@@ -1,5 +1,7 @@
 """What all trainings have in common for the loop that trains."""
 
+import contextlib
+
 import keras
 
 
@@ -22,6 +24,7 @@ class Lessons(keras.Model):
     """
 
     validation_steps, tolerance, steps, teacher = 4, 0.0, 1, None
+    _adding_up = False
 
     def begin(self, plan, worth=False):
         """Get ready for a training.
@@ -52,3 +55,17 @@ class Lessons(keras.Model):
     def phases(self):
         """What steps are there, for those who measure how long they take: (share of the steps, what begins them)."""
         return [(1.0, lambda: None)]
+
+    @contextlib.contextmanager
+    def adding_up(self):
+        """A context in which the means of loss and score go on: newer versions of Keras begin them anew each step."""
+        self._adding_up = True
+        try:
+            yield
+        finally:
+            self._adding_up = False
+
+    def reset_metrics(self):
+        """Begin the means of loss and score anew."""
+        if not self._adding_up:
+            super().reset_metrics()

@@ -87,7 +87,8 @@ def prepare(training, learning_rate):
 
 def take_step(training, number):
     """Take one step; returns the means of loss and score since they were last reset."""
-    return training.train_on_batch(np.array([number], "int32"), return_dict=True)
+    with training.adding_up():
+        return training.train_on_batch(np.array([number], "int32"), return_dict=True)
 
 
 def validate(training):
