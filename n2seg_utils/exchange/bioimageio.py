@@ -57,10 +57,25 @@ def write_bioimageio(model, out, about):
     require_absent([out])
     if about.tiles:
         network.require_one_scale(model, "images that are cut into tiles")
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, _quiet(), _explained():
         description = _description(model, about, Path(folder))
         with whole_file(out) as temporary:
             save_bioimageio_package(description, output_path=temporary)
+
+
+@contextlib.contextmanager
+def _explained():
+    """Say what is wrong where pydantic has left bioimageio.spec behind."""
+    try:
+        yield
+    except ValueError as error:
+        if "SerializationInfo" not in str(error):
+            raise
+        spec, pydantic = (metadata.version(name) for name in ("bioimageio.spec", "pydantic"))
+        raise UserError(
+            f"BioImage.IO packages cannot be written by bioimageio.spec {spec} with pydantic {pydantic}. Install "
+            "another: pip install 'pydantic<2.14'"
+        ) from error
 
 
 def halo(architecture):
