@@ -15,7 +15,8 @@ from n2seg_utils.data.targets import Target
 from n2seg_utils.exchange import about as descriptions
 from n2seg_utils.exchange import trial
 from n2seg_utils.exchange.bioimageio import person, write_bioimageio
-from n2seg_utils.exchange.export import export, load
+from n2seg_utils.exchange.export import export
+from n2seg_utils.exchange.opening import load
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.models.denoiser import Denoiser
 from n2seg_utils.models.joint import JointModel
@@ -193,6 +194,8 @@ def test_a_trained_segmenter_says_how_probabilities_become_labels(segmenter, sam
     package = export(segmenter, tmp_path / "model.zip", ExportSettings())
     with zipfile.ZipFile(package) as files:
         text = files.read("README.md").decode()
+    metrics = segmenter.run.facts().get("metrics", {})
+    assert all(f"{name} {value:.3g}" in text for name, value in metrics.items())
     assert f"above {segmenter.rule.threshold:g}" in text
     assert "watershed" in text
     rule = core.load_model_description(package).config.n2seg["rule"]
@@ -201,6 +204,23 @@ def test_a_trained_segmenter_says_how_probabilities_become_labels(segmenter, sam
     pixels = np.asarray(opened.plane(0), "float32")
     expected = segmenter.predict_probabilities(pixels, segmenter.normalisation.for_image(opened))
     require_same(predicted(package, pixels), expected)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        ({"ap50": 0.861, "dice": 0.8639}, "it was judged: ap50 0.861, dice 0.864."),
+        ({"psnr": {"prediction": 33.123, "raw": 25.0, "gain": 8.1}}, "it was judged: psnr 33.1 (raw 25)."),
+        ({"labels": {"ap50": 0.5}, "denoised": {"ssim": {"prediction": 0.9}}}, "it was judged: ap50 0.5, ssim 0.9."),
+    ],
+    ids=["labels", "restored images", "both"],
+)
+def test_a_package_says_how_good_the_model_was(trained, tmp_path, metrics, words):
+    run = shutil.copytree(trained.run.path, tmp_path / "run")
+    model = load(run)
+    model.run.note(metrics=metrics)
+    with zipfile.ZipFile(export(model, tmp_path / "model.zip", NAMED)) as files:
+        assert words in files.read("README.md").decode()
 
 
 def test_a_folder_of_n2v_is_exported_too(real_images, tmp_path):

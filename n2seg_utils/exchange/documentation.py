@@ -1,6 +1,5 @@
 """What goes with a package of the BioImage Model Zoo for people: its README, and a cover picture."""
 
-import numpy as np
 
 from ..about import ADDRESS, VERSION
 from ..data.normalisation import PERCENTILES, Normalisation
@@ -134,13 +133,26 @@ def _training(model):
     return "\n".join([paragraph, "", *(f"- {line}" for line in references)])
 
 
+def _in_words(metrics):
+    """Scores as run.json has them, of labels or of restored images (with those of the raw ones): texts."""
+    found = []
+    for name, value in metrics.items():
+        if isinstance(value, dict) and "prediction" in value:
+            raw = f" (raw {value['raw']:.3g})" if value.get("raw") is not None else ""
+            found.append(f"{name} {value['prediction']:.3g}{raw}")
+        elif isinstance(value, dict):
+            found += _in_words(value)
+        elif isinstance(value, int | float):
+            found.append(f"{name} {value:.3g}")
+    return found
+
+
 def _validation(model):
     words = (
         "Compare what it makes of some images of your own with clean images or with masks drawn by hand (notebook 4 "
         "and `n2seg qc` do, with SSIM, NRMSE, PSNR, IoU and average precision); without them, look closely."
     )
-    scores = model.run.facts().get("scores") or {}
-    found = [f"{name} {value:.3g}" for name, value in scores.items() if isinstance(value, int | float | np.number)]
+    found = _in_words(model.run.facts().get("metrics") or {})
     if found:
-        words = f"On the validation images of the training: {', '.join(found)}.\n\n{words}"
+        words = f"When it was trained it was judged: {', '.join(found)}.\n\n{words}"
     return words + "\n\nOn images unlike the training images (another microscope, stain or scale) it may fail."
