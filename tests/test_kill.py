@@ -15,7 +15,8 @@ import tifffile
 import yaml
 
 from n2seg_utils import workflows
-from n2seg_utils.exchange.export import export, load
+from n2seg_utils.exchange.export import export
+from n2seg_utils.exchange.opening import load
 from n2seg_utils.learning import training as loop
 from n2seg_utils.models.denoise_training import DenoiseWork
 from n2seg_utils.models.past import Past
