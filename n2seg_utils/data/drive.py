@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .files import at_home, list_images, make_folder, readable, require_space, whole_file
+from .lists import is_list
 
 MOUNT = Path(os.environ.get("N2SEG_DRIVE", "/content/drive"))
 HOME = MOUNT / "MyDrive"
@@ -56,7 +57,7 @@ def bring(path, on_progress=None, cache=None, files=None):
         The local folder (or file).
     """
     path = at_home(path)
-    if not on_drive(path):
+    if not on_drive(path) or is_list(path):  # what a list names may lie anywhere
         return path
     path = path.absolute()
     files = files or list_images(path)

@@ -14,6 +14,7 @@ import psutil
 import tifffile
 
 from ..errors import UserError
+from .lists import is_list, read_list
 
 # What readers of images raise for files that are none, or broken.
 _UNREADABLE = (tifffile.TiffFileError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, struct.error)
@@ -55,7 +56,7 @@ def at_home(path):
 
 
 def list_images(path):
-    """The image files of a folder in natural order (2 before 10), or the one file given.
+    """The image files of a folder in natural order (2 before 10), those of a list, or the one file given.
 
     Hidden files and what is not an image are passed over. Subfolders are not searched.
 
@@ -66,6 +67,8 @@ def list_images(path):
     """
     path = at_home(path)
     try:
+        if is_list(path):
+            return [image for image, _ in read_list(path)]
         if path.is_file():
             return [path]
         entries = sorted(path.iterdir(), key=natural_order)

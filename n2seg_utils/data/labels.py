@@ -12,6 +12,7 @@ from ..errors import UserError
 from . import drive, imagej_rois, supervisely
 from .files import at_home, is_image_name, list_images, natural_order, stem
 from .images import ImageFile, open_image, require_finite
+from .lists import is_list, read_list
 from .near_names import did_you_mean
 
 # What people put before or after the number of an image.
@@ -84,7 +85,8 @@ class Mask:
 
 
 def list_masks(path):
-    """The mask files of a folder in natural order: images, ROI sets (.zip, .roi), or a Supervisely project.
+    """The mask files of a folder in natural order: images, ROI sets (.zip, .roi), or a Supervisely project; or those of
+    a list.
 
     Returns
     -------
@@ -92,6 +94,8 @@ def list_masks(path):
         Name of the image it belongs to, as far as the file tells -> Path.
     """
     path = at_home(path)
+    if is_list(path):
+        return _of_list(path)
     if supervisely.is_project(path):
         return {stem(name): file for name, file in supervisely.annotations(path).items()}
     if path.is_dir():
@@ -104,7 +108,7 @@ def list_masks(path):
 
 def bring_masks(path, on_progress=None):
     """Copy masks of any kind from Drive to local disk, as :func:`~n2seg_utils.data.drive.bring` does with images."""
-    if not path or not drive.on_drive(path):
+    if not path or not drive.on_drive(path) or is_list(at_home(path)):
         return path
     folder = at_home(path).absolute()
     files = list(list_masks(folder).values())
@@ -162,6 +166,13 @@ def open_masks(path, images):
     if not all(mask.grey for mask in found.values()):
         found = {name: replace(mask, colours=True) for name, mask in found.items()}
     return [found.get(name) for name in wanted], alone
+
+
+def _of_list(path):
+    masks = {stem(image): mask for image, mask in read_list(path) if mask}
+    if not masks:
+        raise UserError(f"The list {path} names images, but no masks. Write each mask after its image, with a blank")
+    return masks
 
 
 def _by_name(files):

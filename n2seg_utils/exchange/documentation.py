@@ -1,6 +1,5 @@
 """What goes with a package of the BioImage Model Zoo for people: its README, and a cover picture."""
 
-
 from ..about import ADDRESS, VERSION
 from ..data.normalisation import PERCENTILES, Normalisation
 from ..models.methods import methods, reference

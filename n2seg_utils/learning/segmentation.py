@@ -76,14 +76,16 @@ class SegmentationTraining(Lessons):
     patches, validation_patches : AnnotatedSampler
     seed : int
     loss : SegmentationLoss
+    score : keras.metrics.Metric, optional
+        Of (classes, logits), called "score"; default: :class:`Score`.
     """
 
-    def __init__(self, network, patches, validation_patches, seed, loss):
+    def __init__(self, network, patches, validation_patches, seed, loss, score=None):
         super().__init__(name="segmentation")
         self.network = network
         self.patches, self.validation_patches = patches, validation_patches
         self.seed, self.error = seed, loss
-        self.score = Score(loss.kinds)
+        self.score = score or Score(loss.kinds)
         self.built = True
 
     def call(self, step, training=False):
@@ -98,7 +100,7 @@ class SegmentationTraining(Lessons):
         return shared_loss(self.error(known, prediction))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """The loss, and the Dice of what the network would decide."""
+        """The loss, and the score of what the network says."""
         prediction, known = y_pred
         self.score.update_state(self.error.classes(known), prediction[..., : self.error.kinds])
         return self.get_metrics_result()

@@ -33,9 +33,17 @@ def all_images(settings):
 
 
 def annotated_images(settings):
-    """The images that have a mask, and their masks; see :func:`all_images`."""
-    known = [(image, mask) for image, mask in zip(*all_images(settings)) if mask is not None]
+    """The images that have a mask, and their masks, the correct one where there is; see :func:`all_images`."""
+    images, masks = all_images(settings)
+    known = [(image, better or mask) for image, mask, better in zip(images, masks, clean_masks(settings, images))]
+    known = [(image, mask) for image, mask in known if mask is not None]
     return [image for image, _ in known], [mask for _, mask in known]
+
+
+def clean_masks(settings, images):
+    """The correct masks that were named beside noisy ones; None for an image that has none."""
+    folder = getattr(settings, "clean_masks", "")
+    return open_masks(bring_masks(folder), images)[0] if folder else [None] * len(images)
 
 
 def require_both(settings):
@@ -103,6 +111,13 @@ def variation(settings):
         noise=_USUAL.noise * recolour,
         blur=min(1, _USUAL.blur * recolour),
     )
+
+
+def weights_by_share(frames, kinds):
+    """What a pixel of each of so many classes counts: less for frequent ones (root of the share)."""
+    counts = sum(np.bincount(classes[classes >= 0].ravel(), minlength=kinds) for _, _, classes in frames)
+    share = np.maximum(counts / max(1, counts.sum()), 1e-4)
+    return (1 / np.sqrt(share) / np.sqrt(share).sum()).round(4).tolist()
 
 
 def in_units_of(span, varied):

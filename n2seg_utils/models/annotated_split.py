@@ -5,6 +5,8 @@ import numpy as np
 from ..data.split import Part, split
 from ..errors import UserError
 
+CLEAN = "clean"  # use of images that only serve to find the threshold, for their masks are better than those of others
+
 
 def split_annotated(images, annotate, settings):
     """Set images aside for validation, but none that alone shows a class, and one at least with something drawn on it.

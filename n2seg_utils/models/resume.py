@@ -4,10 +4,10 @@ from .denoise_training import DenoiseWork
 from .denoiser import Denoiser
 from .joint import JointModel
 from .joint_training import JointWork
-from .segment_training import SegmentWork
+from .label_kinds import work_for
 from .segmenter import Segmenter
 
-_WORKS = {work.workflow: work for work in (DenoiseWork, SegmentWork, JointWork)}
+_WORKS = {"denoise": lambda settings: DenoiseWork, "segment": work_for, "joint": lambda settings: JointWork}
 _MODELS = {"denoise": Denoiser, "segment": Segmenter, "joint": JointModel}
 
 
@@ -33,4 +33,4 @@ def resume(past, watcher=None, on_tuning=None):
     """
     if past.over:
         return _MODELS[past.workflow].load(past.run)
-    return _WORKS[past.workflow](past.settings, past).train(watcher, on_tuning)
+    return _WORKS[past.workflow](past.settings)(past.settings, past).train(watcher, on_tuning)

@@ -4,16 +4,19 @@ import numpy as np
 
 from ..data import drive, supervisely
 from ..data.files import list_images, stem
-from ..data.images import central, open_image
+from ..data.images import central, open_image, open_images
 from ..data.labels import bring_masks
 from ..data.tables import read_table, write_table
 from ..progress import halves
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels
 from ..quality.measurements import measure
+from ..quality.painting import painted
 from ..quality.report import write_report
 from .annotated_data import annotated_images
+from .annotated_split import CLEAN
 from .methods import documented
+from .unlabelled_report import compare_with_thresholds, thresholding_in_words
 
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
 
@@ -29,9 +32,12 @@ def judge_segmenter(segmenter, on_progress=None):
 
     Returns
     -------
-    dict
-        What :func:`~n2seg_utils.quality.label_qc.judge_labels` returns.
+    dict or None
+        What :func:`~n2seg_utils.quality.label_qc.judge_labels` returns; None without masks to score against.
     """
+    masks = judging_masks(segmenter.settings)
+    if not masks:
+        return None
     segmenter.run.require_no_links()
     quality = segmenter.run.path / "quality"
     images = validation_images(segmenter)
@@ -44,7 +50,7 @@ def judge_segmenter(segmenter, on_progress=None):
             sooner((number + 1) / len(images), image.path.name)
     scores = judge_labels(
         quality / "labels",
-        bring_masks(segmenter.settings.masks),
+        bring_masks(masks),
         None if (quality / "metrics.csv").exists() else quality,
         target=segmenter.target,
         image_axes=segmenter.settings.axes,
@@ -52,14 +58,21 @@ def judge_segmenter(segmenter, on_progress=None):
         images=drive.bring(segmenter.settings.images),
         dims=segmenter.architecture.dims,
     )
+    if getattr(segmenter.settings, "labels", "good") == "none":
+        compare_with_thresholds(segmenter, _validating(segmenter))
     segmenter.run.note(metrics={name: value for name, value in scores.items() if isinstance(value, float)})
     return scores
 
 
 def validation_images(segmenter):
-    """The images (or the one image) of which pixels were kept out of training."""
-    names = {row["image"] for row in _split(segmenter) if row["use"] == "validate"}
-    return [image for image in annotated_images(segmenter.settings)[0] if image.path.name in names]
+    """The images (or the one image) of which pixels were kept out of training: those with a correct mask, if only some
+    have one."""
+    return [image for image, _ in _validating(segmenter)]
+
+
+def judging_masks(settings):
+    """The folder of the masks that results are scored against: correct ones, if they were named apart."""
+    return getattr(settings, "clean_masks", "") or settings.masks
 
 
 def example_figure(segmenter, number=0):
@@ -70,22 +83,18 @@ def example_figure(segmenter, number=0):
     words : str
     figure : matplotlib.figure.Figure
     """
-    images, masks = annotated_images(segmenter.settings)
-    validating = {image.path for image in validation_images(segmenter)}
-    chosen = [(image, mask) for image, mask in zip(images, masks) if image.path in validating]
+    chosen = _validating(segmenter)
     image, mask = chosen[number % len(chosen)]
     shown, middle = _SHOWN[segmenter.architecture.dims], image.planes // 2
     window = tuple(central(size, shown) for size in image.plane_shape[:2])
     pixels, found = segmenter.predict_crop(image, middle, *window)
-    truth = segmenter.target.encode(mask.plane(middle))[window]
-    figure = overlays.truth_and_prediction(
-        pixels[..., 0],
-        np.maximum(truth, 0),
-        segmenter.find_in_plane(found),
-        classes=segmenter.target.kind != "instances",
-    )
+    grey, found = pixels[..., 0], segmenter.find_in_plane(found)
     words = image.path.name + (f", plane {middle + 1} of {image.planes}" if image.planes > 1 else "")
-    return words, figure
+    if mask is None:
+        return words, plots.side_by_side({"image": grey, "found": painted(grey, found, True)}, own_scale=True)
+    truth = segmenter.target.encode(mask.plane(middle))[window]
+    classes = segmenter.target.kind != "instances"
+    return words, overlays.truth_and_prediction(grey, np.maximum(truth, 0), found, classes=classes)
 
 
 def write_measurements(segmenter, labels, images, axes="auto"):
@@ -159,17 +168,19 @@ def report_parts(segmenter):
     for number in range(min(2, len(validation_images(segmenter)))):
         words, figure = example_figure(segmenter, number)
         figures.append((f"{words}: what was drawn, what the model finds, and where both differ.", figure))
-    figures.append(
-        ("The score while training, on patches: the mean Dice of the classes.", plots.loss_curve(run.history()))
-    )
+    doubtful = getattr(segmenter.settings, "labels", "good") != "good"
+    score = "2 AUC - 1, which wrong labels only scale" if doubtful else "the mean Dice of the classes"
+    figures.append((f"The score while training, on patches: {score}.", plots.loss_curve(run.history())))
     curve = tuning_curve(segmenter)
     if curve:
-        figures.append((_about_tuning(target), plots.threshold_curve(curve, rule.threshold)))
+        figures.append((_about_tuning(segmenter), plots.threshold_curve(curve, rule.threshold)))
     happened = {
         **run.course(),
         "images": len(facts["images"]),
         "masks": f"{target.describe()}: {target.why}",
         "from probabilities to labels": rule.describe(),
+        **({"thresholds": thresholds_in_words(facts["thresholds"])} if facts.get("thresholds") else {}),
+        **({"the images alone": thresholding_in_words(facts["thresholding"])} if facts.get("thresholding") else {}),
         **({"started anew": " ".join(facts["restarts"])} if facts.get("restarts") else {}),
         **({"started from": about_start(facts["start"])} if facts.get("start") else {}),
         **facts["versions"],
@@ -180,8 +191,18 @@ def report_parts(segmenter):
 
 def judged_on(segmenter):
     """What the scores of :func:`judge_segmenter` are worth, in words."""
+    settings = segmenter.settings
+    if not judging_masks(settings):
+        return "There are no masks to score against: look at the pictures."
+    if getattr(settings, "labels", "good") == "noisy" and not settings.clean_masks:
+        return "The scores are against masks that may be wrong: even a perfect result would not score 1."
     judged = {image.path.name for image in validation_images(segmenter)}
     rows = [row for row in _split(segmenter) if row["image"] in judged]
+    if all(row["use"] == CLEAN for row in rows):
+        return (
+            "The scores are of images that were not trained on, against their correct masks. These chose the "
+            "threshold, though, so new images may score a little less."
+        )
     if all(row["use"] == "validate" for row in rows):
         return (
             "The scores are of images that were not trained on. They chose the best epoch and the thresholds, though, "
@@ -196,6 +217,31 @@ def _split(segmenter):
     return read_table(segmenter.run / "split.csv")
 
 
-def _about_tuning(target):
+def thresholds_in_words(found):
+    """The thresholds that wrong labels, and correct masks if there were any, ask for."""
+    words = f"{found['dmi']['threshold']:g} by the labels, wrong as they may be (DMI {found['dmi']['dmi']:.3g})"
+    clean = found["clean_masks"]
+    return words + (f"; {clean['threshold']:g} by correct masks (IoU {clean['iou']:.3f}): in use" if clean else "")
+
+
+def _validating(segmenter):
+    """Pairs of an image that is judged and its mask; None for masks that there are not."""
+    settings, rows = segmenter.settings, _split(segmenter)
+    use = CLEAN if any(row["use"] == CLEAN for row in rows) else "validate"
+    names = {row["image"] for row in rows if row["use"] == use}
+    if settings.masks:
+        known = zip(*annotated_images(settings))
+    else:
+        known = ((image, None) for image in open_images(drive.bring(settings.images), settings.axes))
+    return [(image, mask) for image, mask in known if image.path.name in names]
+
+
+def _about_tuning(segmenter):
+    if segmenter.run.facts().get("thresholds") and not segmenter.settings.clean_masks:
+        return (
+            "How much labels and prediction know of each other (DMI, as a share of what is possible) for other "
+            "thresholds; the line is the one in use."
+        )
+    target = segmenter.target
     score = "average precision (mean of IoU 0.5 and 0.50 to 0.95)" if target.kind == "instances" else "IoU"
     return f"The {score} on the validation images for other thresholds; the line is the one in use."

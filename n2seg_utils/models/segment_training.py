@@ -15,7 +15,7 @@ from ..learning.segmentation import SegmentationLoss, SegmentationTraining
 from ..quality.painting import painted
 from ..settings.segment import SegmentSettings, parse_weights
 from . import segment_suggestions, supply, training_run, transfer
-from .annotated_data import Annotator, annotated_images, in_units_of, variation
+from .annotated_data import Annotator, annotated_images, in_units_of, variation, weights_by_share
 from .annotated_split import require_classes, split_annotated
 from .checkpoints import Checkpoints
 from .claim import Claim
@@ -52,7 +52,9 @@ def train_segmenter(settings, watcher=None, on_tuning=None):
         When images, masks, settings or the run folder need a change, before anything is trained; or when the training
         finds nothing but background, however often it is begun anew.
     """
-    return SegmentWork(settings).train(watcher, on_tuning)
+    from .label_kinds import work_for
+
+    return work_for(settings)(settings).train(watcher, on_tuning)
 
 
 class SegmentWork:
@@ -70,6 +72,7 @@ class SegmentWork:
 
     workflow, kind_of_model = "segment", Segmenter
     batch_norm_steadies = True
+    collapsed, score = "found nothing but background", None  # what the best epoch has most of, if not the usual one
     open = staticmethod(annotated_images)
     suggest = staticmethod(segment_suggestions.suggest)
     settle = staticmethod(segment_suggestions.settle)
@@ -87,7 +90,7 @@ class SegmentWork:
                 self.start = transfer.open_start(settings)
         else:
             run.require_free()
-            target = recognise(_drawn(masks), settings.target)
+            target = self.understand(settings, _drawn(masks))
             settings, architecture = self._designed(settings, target)
             normalisation = self.scale(settings)
         self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
@@ -139,18 +142,26 @@ class SegmentWork:
             run.finish("collapsed")
             Checkpoints(run).remove()
             raise UserError(
-                f"The training found nothing but background, {_ATTEMPTS} times from another beginning. Do the masks in "
+                f"The training {self.collapsed}, {_ATTEMPTS} times from another beginning. Do the masks in "
                 f"{model.settings.masks} lie on what they mark? Are enough pixels drawn? Look at them over the images"
             )
         training_run.finish(run, model.network, outcome)
         try:
-            tune_segmenter(model, self.images, self.parts, self.annotate, on_tuning)
+            self.tune(on_tuning)
         except Terminated:
             raise
         except KeyboardInterrupt:  # whoever stops the tuning keeps the model, with the usual numbers
             pass
         training_run.forget_if_over(run, outcome)
         return model
+
+    def understand(self, settings, masks):
+        """What masks mean: a Target."""
+        return recognise(masks, settings.target)
+
+    def tune(self, on_tuning):
+        """Tune how probabilities become labels."""
+        tune_segmenter(self.model, self.images, self.parts, self.annotate, on_tuning)
 
     def _begin(self):
         """Write down what is known before the training."""
@@ -205,7 +216,7 @@ class SegmentWork:
     def training(self, network, settings):
         """The training as Keras knows it."""
         samplers, count = self.samplers(settings, settings.batch_size), settings.batch_size
-        training = SegmentationTraining(network, *samplers, settings.seed, self.loss(settings))
+        training = SegmentationTraining(network, *samplers, settings.seed, self.loss(settings), self.score)
         training.validation_steps = self.validation_steps(settings, count)
         return training
 
@@ -250,10 +261,7 @@ class SegmentWork:
             if len(chosen) != kinds:
                 raise UserError(f"class_weights has {len(chosen)} numbers, but there are {kinds} classes: use {kinds}")
             return list(chosen)
-        frames = self.pools["train"]
-        counts = sum(np.bincount(classes[classes >= 0].ravel(), minlength=kinds) for _, _, classes in frames)
-        share = np.maximum(counts / max(1, counts.sum()), 1e-4)
-        return (1 / np.sqrt(share) / np.sqrt(share).sum()).round(4).tolist()
+        return weights_by_share(self.pools["train"], kinds)
 
     def begin_gently(self, watcher, why):
         """Prepare another beginning, with smaller steps and, where that helps, batch normalisation; says so."""
@@ -265,7 +273,7 @@ class SegmentWork:
         )
         model.architecture = replace(model.architecture, batch_norm=batch_norm)
         words = (
-            f"The network {'found nothing but background' if why == 'collapsed' else 'became unstable'}. It starts "
+            f"The network {self.collapsed if why == 'collapsed' else 'became unstable'}. It starts "
             f"again from another seed ({settings.seed}), {'with batch normalisation and' if batch_norm else 'with'} a "
             f"learning rate of {rate:.2g}."
         )

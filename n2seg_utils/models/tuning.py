@@ -28,7 +28,7 @@ class Tuned:
     score : float
         Of the best rule; see :func:`score`.
     curve : list of dict
-        For each threshold, all else as in the best rule: threshold and score.
+        For each threshold to choose from, all else as in the best rule: threshold and score.
     """
 
     rule: Rule
@@ -48,7 +48,7 @@ def tune(examples, find, score, start, choices, margin=0.0, on_progress=None):
         ``score(truth, labels)``.
     start : Rule
     choices : dict
-        Name of a number -> values to try.
+        Name of a number -> values to try; of the threshold at least.
     margin : float
         What another value must gain to be preferred: few examples prove little.
     on_progress : callable, optional
@@ -77,7 +77,7 @@ def tune(examples, find, score, start, choices, margin=0.0, on_progress=None):
                 done += 1
                 if on_progress:
                     on_progress(done / total, name.replace("_", " "))
-    curve = [{"threshold": t, "score": mean(replace(best, threshold=t))} for t in THRESHOLDS]
+    curve = [{"threshold": t, "score": mean(replace(best, threshold=t))} for t in choices["threshold"]]
     return Tuned(best, mean(best), curve)
 
 
@@ -113,21 +113,11 @@ def plan(kind, method, sizes):
 
 def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
     """Tune how probabilities become labels on the validation images, and keep that in the run folder."""
-    dims, target = segmenter.architecture.dims, segmenter.target
-    examples, pixels_left = [], _TUNED_ON
-    for source in pixels.sources(images, parts, "validate", dims):
-        scale = segmenter.normalisation.for_image(source.frames[0].image)
-        where = _within(source)
-        for frame in source.frames:
-            truth = annotate.labels(frame, where)
-            if pixels_left > 0 and (truth != UNKNOWN).any():
-                found = segmenter.predict_probabilities(frame.read(*where), scale)
-                examples.append((found, truth))
-                pixels_left -= truth.size
+    target, examples = segmenter.target, list(examples_of(segmenter, images, parts, annotate))
     if not examples:  # nothing is known of what validates: the usual numbers stay
         return None
     instances = target.kind == "instances"
-    sizes = [size for _, truth in examples for size in _sizes(truth, instances)]
+    sizes = sizes_of(examples, instances)
     score = object_score if instances else pixel_score
     begin = plan(target.kind, segmenter.settings.method, sizes)
     tuned = tune(examples, segmenter.find, score, *begin, on_progress)
@@ -135,6 +125,24 @@ def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
     segmenter.run.write_table("tuning.csv", tuned.curve)
     segmenter.run.note(rule=asdict(tuned.rule), tuning_score=tuned.score, tuned_on=len(examples))
     return tuned
+
+
+def examples_of(segmenter, images, parts, annotate, use="validate"):
+    """Probabilities and truth of frames of one use, as far as something is known of them, until they are enough."""
+    pixels_left = _TUNED_ON
+    for source in pixels.sources(images, parts, use, segmenter.architecture.dims):
+        scale = segmenter.normalisation.for_image(source.frames[0].image)
+        where = _within(source)
+        for frame in source.frames:
+            truth = annotate.labels(frame, where)
+            if pixels_left > 0 and (truth != UNKNOWN).any():
+                yield segmenter.predict_probabilities(frame.read(*where), scale), truth
+                pixels_left -= truth.size
+
+
+def sizes_of(examples, instances):
+    """Pixels of what was drawn: of objects, or of pieces of classes."""
+    return [size for _, truth in examples for size in _sizes(truth, instances)]
 
 
 def object_score(truth, labels):

@@ -73,7 +73,8 @@ def threshold_curve(rows, chosen, size=(5.2, 3.0)):
     axis = figure.subplots()
     axis.plot([row["threshold"] for row in rows], [row["score"] for row in rows], color=_BLUE, marker="o", markersize=4)
     axis.axvline(chosen, color=_ORANGE, linewidth=1)
-    axis.set(xlabel="threshold", ylabel="score", ylim=(0, 1), xlim=(0, 1))
+    right = max(row["threshold"] for row in rows)
+    axis.set(xlabel="threshold", ylabel="score", ylim=(0, 1), xlim=(0, 1 if right > 0.5 else 1.1 * right))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 

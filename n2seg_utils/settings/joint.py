@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from ..knobs import knob
 from .hiding import HidingSettings
-from .segment import SegmentSettings
+from .segment import AnnotatedSettings
 
 
 @dataclass
-class JointSettings(HidingSettings, SegmentSettings):
+class JointSettings(HidingSettings, AnnotatedSettings):
     """Settings of joint denoising and segmentation."""
 
     FIRST: ClassVar = ("images", "masks", "target")

@@ -8,22 +8,22 @@ from .training import TrainingSettings
 
 
 @dataclass
-class SegmentSettings(TrainingSettings):
-    """Settings of U-Net segmentation."""
+class AnnotatedSettings(TrainingSettings):
+    """Settings of whatever learns from annotated images."""
 
     FIRST: ClassVar = ("images", "masks", "target")
 
     images: str = knob(
         "",
         "Images",
-        "Folder with your images, or one file; leave it empty to try the built-in sample.",
+        "Folder with your images, one file, or a list (.txt); leave it empty to try the built-in sample.",
         "data",
         example="/content/drive/MyDrive/my_images",
     )
     masks: str = knob(
         "",
         "Masks",
-        "Folder with what you drew: label images, binary or colour masks, ImageJ ROI sets, or a Supervisely project.",
+        "Folder (or list) of what you drew: label images, binary or colour masks, ROI sets, or a Supervisely project.",
         "data",
         example="/content/drive/MyDrive/my_masks",
     )
@@ -216,6 +216,56 @@ class SegmentSettings(TrainingSettings):
         if self.freeze != "nothing" and not self.pretrained and "freeze" not in found:
             found["freeze"] = f"freeze is '{self.freeze}', but there is no model to start from: use nothing"
         return found | ({"class_weights": words} if words else {})
+
+
+@dataclass
+class SegmentSettings(AnnotatedSettings):
+    """Settings of U-Net segmentation."""
+
+    FIRST: ClassVar = ("images", "masks", "labels", "target")
+
+    labels: str = knob(
+        "good",
+        "What masks are worth",
+        "'good': drawn with care. 'noisy': one class, with wrong or missing pixels. 'none': you have no masks.",
+        "data",
+        choices=("good", "noisy", "none"),
+    )
+    clean_masks: str = knob(
+        "",
+        "A few correct masks (optional)",
+        "For noisy masks: folder with correct ones of a few of the images, to set the threshold; not trained on.",
+        "data",
+        advanced=True,
+        example="/content/drive/MyDrive/my_correct_masks",
+    )
+    rounds: int = knob(
+        4,
+        "Rounds of own labels",
+        "Without masks: how often the network's own findings become its labels while it learns.",
+        "training",
+        advanced=True,
+        low=1,
+        high=50,
+    )
+
+    def problems(self):
+        """See :meth:`Settings.problems`; wrong or no labels have one class, and allow less."""
+        found = super().problems()
+        if self.labels == "good":
+            wrong = {"clean_masks": ("", "is for labels noisy: leave it empty, or use labels noisy")}
+        else:
+            wrong = {
+                "target": (("auto", "binary"), f"must be binary with labels {self.labels}: use binary"),
+                "loss": (("both", "cross_entropy"), "believes in wrong labels: use cross_entropy"),
+            }
+        if self.labels == "none":
+            wrong["clean_masks"] = ("", "is for labels noisy: name them as masks, by which the result is judged")
+        for name, (allowed, words) in wrong.items():
+            value = getattr(self, name)
+            if value not in ((allowed,) if isinstance(allowed, str) else allowed) and name not in found:
+                found[name] = f"{name} is '{value}', which {words}"
+        return found
 
 
 def parse_weights(text):

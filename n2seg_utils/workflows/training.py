@@ -31,13 +31,14 @@ def segment(settings):
     Returns
     -------
     segmenter : Segmenter
-    scores : dict
+    scores : dict or None
     report : Path
     """
     from ..models.segment_training import train_segmenter
 
     images, masks = drive.bring(settings.images), bring_masks(settings.masks)
-    segmenter = _trained(train_segmenter, settings, check_images(images, None, settings.axes, masks, settings.target))
+    found = check_images(images, None, settings.axes, masks or None, settings.target)
+    segmenter = _trained(train_segmenter, settings, found)
     return segmenter, *_judged(segmenter)
 
 
@@ -111,7 +112,8 @@ def _trained(train, settings, found):
     from ..models.segment_report import about_start
 
     _warn(found)
-    print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
+    if found.target:
+        print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
     tuning = bar("Tuning")
     model = train(settings, text_watcher(), tuning)
     tuning.close(model.stored.describe())

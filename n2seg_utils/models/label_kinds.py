@@ -1,0 +1,11 @@
+"""How masks of different worth are learned from."""
+
+
+def work_for(settings):
+    """The kind of training for some SegmentSettings: a subclass of
+    :class:`~n2seg_utils.models.segment_training.SegmentWork`."""
+    from .noisy_training import NoisyWork
+    from .segment_training import SegmentWork
+    from .unlabelled_training import UnlabelledWork
+
+    return {"good": SegmentWork, "noisy": NoisyWork, "none": UnlabelledWork}[settings.labels]
