@@ -3,7 +3,6 @@
 import csv
 import os
 import shutil
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import numpy as np
 import tifffile
 
 from n2seg_utils.data.samples import write_sample
+from n2seg_utils.experiments.images import draw as drawn
+from n2seg_utils.experiments.images import noise_of
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,7 @@ def noisy_nuclei(sigma, work, limit=None):
     for folder, names in zip((found.train, found.test), split_nuclei(limit)):
         for name in names:
             clean = tifffile.imread(source() / "dsb2018" / "images" / name).astype("float32")
-            noise = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(clean.shape, "float32")
-            tifffile.imwrite(folder / name, clean + np.float32(sigma) * noise)
+            tifffile.imwrite(folder / name, clean + np.float32(sigma) * noise_of(name, clean.shape))
             if folder == found.test:
                 tifffile.imwrite(found.truth / name, clean)
                 shutil.copyfile(source() / "dsb2018" / "masks" / name, work / "masks" / name)
@@ -88,10 +88,9 @@ def annotate_nuclei(train, count, draw, work):
     images, masks = work / "images", work / "masks"
     for folder in (images, masks):
         folder.mkdir(parents=True)
-    names = sorted(file.name for file in train.iterdir())
-    for number in np.random.default_rng(draw).permutation(len(names))[:count]:
-        shutil.copyfile(train / names[number], images / names[number])
-        shutil.copyfile(source() / "dsb2018" / "masks" / names[number], masks / names[number])
+    for name in drawn([file.name for file in train.iterdir()], count, draw):
+        shutil.copyfile(train / name, images / name)
+        shutil.copyfile(source() / "dsb2018" / "masks" / name, masks / name)
     return images, masks
 
 

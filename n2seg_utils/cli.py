@@ -223,9 +223,16 @@ def _demo(options, answer):
     run_demo(Path(options.out), settings)
 
 
+def _experiment(options, answer):
+    from . import cli_experiments
+
+    getattr(cli_experiments, options.command.split()[1])(options, answer)
+
+
 _COMMANDS = {
     "sample": _sample, "check": _check, "train denoise": _train, "train segment": _train, "train joint": _train,
     "resume": _resume, "predict": _predict, "export": _export, "qc": _qc, "notebook": _notebook, "demo": _demo,
+    **{f"experiment {name}": _experiment for name in ("plan", "run", "job", "prepare", "table")},
 }  # fmt: skip
 
 

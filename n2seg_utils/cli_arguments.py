@@ -40,6 +40,11 @@ EXAMPLES = {
         "n2seg qc --prediction denoised --raw my_images --out quality": "without clean images",
         "n2seg qc --labels labels --truth true_masks --out quality --json": "the scores, for a script",
     },
+    "experiment plan": {"n2seg experiment plan nuclei.yaml": "how many runs, how long, how much disk; what is done"},
+    "experiment run": {"n2seg experiment run nuclei.yaml --out comparison": "what is missing, one after the other"},
+    "experiment job": {"n2seg experiment job nuclei.yaml joint_annotated4_seed1": "one of the runs that plan names"},
+    "experiment prepare": {"n2seg experiment prepare nuclei.yaml": "the images that all runs need; for clusters"},
+    "experiment table": {"n2seg experiment table nuclei.yaml": "of the runs that are done so far"},
     "notebook": {
         "n2seg notebook 1 --set images=my_images --out my_notebook.ipynb": "",
         "n2seg notebook 2_UNet_segmentation --config settings.yaml": "with the fields filled in as there",
@@ -79,6 +84,7 @@ def parser():
     _predict(_add(commands, "predict", "apply a trained model"))
     _export(_add(commands, "export", "write a model for other software"))
     _qc(_add(commands, "qc", "score restored images or labels against the truth"))
+    _experiments(commands)
     _notebook(_add(commands, "notebook", "run a notebook headless"))
     _demo(_add(commands, "demo", "denoise and segment the built-in sample, to a report"))
     return found
@@ -175,6 +181,25 @@ def _qc(command):
     command.add_argument("--out", help="folder for scores, pictures and the report")
     _config(command)
     _json(command)
+
+
+def _experiments(commands):
+    about = "compare methods, numbers of annotations and settings on your images"
+    experiment = commands.add_parser("experiment", help=about, description=about)
+    tasks = experiment.add_subparsers(required=True, metavar="TASK")
+    for name, help in {
+        "plan": "say what an experiment will do, and what it takes",
+        "run": "do all runs that are missing, one after the other",
+        "job": "do one run, or go on with it",
+        "prepare": "write the images that all runs need",
+        "table": "write the table, the figure and what follows from them",
+    }.items():
+        command = _add(tasks, f"experiment {name}", help)
+        command.add_argument("file", metavar="FILE", help="YAML file of the experiment; see the README")
+        if name == "job":
+            command.add_argument("name", metavar="NAME", help="name of the run")
+        command.add_argument("--out", metavar="DIR", help="folder for all runs; default: beside FILE, named after it")
+        _json(command)
 
 
 def _notebook(command):

@@ -54,6 +54,9 @@ def test_the_wheel_is_tested_not_the_checkout_and_it_ships_the_notebooks():
     shipped = folder / "shipped" / "notebooks"
     assert notebook_folder() == shipped
     assert {p.name for p in shipped.glob("*.ipynb")} == {p.name for p in (ROOT / "notebooks").glob("*.ipynb")}
+    for file in (file for file in (ROOT / "workflow").rglob("*") if file.is_file()):
+        same = folder / "shipped" / file.relative_to(ROOT)
+        assert same.read_bytes() == file.read_bytes()
 
 
 def test_the_tested_versions_are_those_named_to_users():

@@ -63,9 +63,11 @@ def test_the_help_of_each_command_has_examples_that_are_understood(command, capf
 
 
 def test_all_commands_have_examples(capfd):
-    listed = re.findall(r"^    (\w+) ", help_of("", capfd), re.MULTILINE)
-    workflows = re.findall(r"^    (\w+) ", help_of("train", capfd), re.MULTILINE)
-    assert {*listed, *(f"train {name}" for name in workflows)} - {"train"} == set(EXAMPLES)
+    listed = re.findall(r"^    (\w+)", help_of("", capfd), re.MULTILINE)
+    for above in ("train", "experiment"):
+        listed.remove(above)
+        listed += [f"{above} {name}" for name in re.findall(r"^    (\w+)", help_of(above, capfd), re.MULTILINE)]
+    assert set(listed) == set(EXAMPLES)
 
 
 def test_the_examples_of_the_help_work_one_after_the_other(trained, segmenter, sample, tmp_path, capfd):

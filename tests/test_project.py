@@ -22,6 +22,7 @@ ARROWS = {
     "models": {"data", "quality", "learning"},
     "exchange": {"data", "quality", "learning", "models"},
     "ui": {"data", "quality", "learning", "models", "exchange"},
+    "experiments": {"data", "quality", "models"},
 }
 
 
@@ -114,7 +115,7 @@ def test_commands_in_the_readme_exist():
     commands = [line.split() for line in re.findall(r"^    n2seg (.+)$", text, re.MULTILINE)]
     assert len(commands) >= 5
     for words in commands:
-        name = words[: 2 if words[0] == "train" else 1]
+        name = words[: 2 if words[0] in ("train", "experiment") else 1]
         known = run("-m", "n2seg_utils.cli", *name, "--help")
         assert known.returncode == 0
         for option in (word for word in words if word.startswith("--")):

@@ -35,6 +35,11 @@ def begin(folder, text):
     write_text(folder / _NOTE, text)
 
 
+def stopped(folder):
+    """Whether a folder holds results that are not complete yet."""
+    return (folder / _NOTE).exists()
+
+
 @contextlib.contextmanager
 def unfinished(folder, text):
     """Lets a call that was stopped go on when it is made again; nothing is left to go on with when the block ends well.

@@ -1,0 +1,1 @@
+"""Which method, how many annotations, which settings, for my images? Many trainings, one table."""
