@@ -82,7 +82,7 @@ def _verdicts(means):
             loss = means["clean"]["f1"] - means[kind]["f1"]
             ok = loss <= 0.05 if kind in FORGIVEN else loss >= 0.05
             wanted = "at most 0.05" if kind in FORGIVEN else "at least 0.05"
-            yield f"- {_words(kind)}: F1 {loss:+.3f} below clean; expected {wanted}: {'yes' if ok else 'no'}"
+            yield f"- {_words(kind)}: F1 {loss:.3f} below clean; expected {wanted}: {'yes' if ok else 'no'}"
 
 
 def _words(kind):

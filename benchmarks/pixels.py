@@ -2,9 +2,7 @@
 
 import numpy as np
 import tifffile
-from skimage.filters import threshold_li, threshold_otsu
 
-from n2seg_utils.quality.candidates import blurred, smoothing
 from n2seg_utils.quality.pixel_scores import class_scores
 
 SCORES = ("f1", "iou", "auc", "accuracy")
@@ -20,19 +18,6 @@ def judge(model, images, masks):
         found = model.predict_probabilities(pixels, model.normalisation.for_image(image))
         scores.append(scores_of(truth, model.find(found) > 0) | {"auc": auc(truth, found[..., 1])})
     return {name: float(np.nanmean([one[name] for one in scores])) for name in SCORES}
-
-
-def judge_thresholds(images, masks):
-    """The same of Otsu's and Li's threshold: of the images as they are, and after the Gaussian that suits each."""
-    scores = {}
-    for file in sorted(images.iterdir()):
-        plane, truth = tifffile.imread(file).astype("float64"), tifffile.imread(masks / file.name) > 0
-        for name, smooth in (("raw", plane), ("after a Gaussian", blurred(plane, smoothing(plane)))):
-            for method, threshold in (("Otsu", threshold_otsu), ("Li", threshold_li)):
-                found = scores_of(truth, smooth > threshold(smooth)) | {"auc": auc(truth, smooth)}
-                scores.setdefault(f"{method}, {name}", []).append(found)
-    return {key: {name: float(np.nanmean([one[name] for one in some])) for name in SCORES}
-            for key, some in scores.items()}  # fmt: skip
 
 
 def scores_of(truth, found):

@@ -68,8 +68,7 @@ runtime.mount_drive()
 # *noisy*: one class, drawn quickly, or made by another program. Pixels that are missing or wrong at random cost little
 # (the network learned about as well from a tenth of the pixels in
 # [Luo and others, 2022](https://arxiv.org/abs/2103.11594)), but masks that are all too wide or too thin teach just that;
-# a few correct masks, if you have them, then set the threshold. *none*: no drawing at all. What is brighter or darker
-# than the rest is found, not told apart; look at the pictures before you believe the numbers.
+# a few correct masks, if you have them, then set the threshold.
 #
 # Each mask has the name of its image (`cell_1.tif` and `cell_1.png`, `cell_1_mask.tif` or `cell_1.zip`). Images without
 # a mask are left out of the training.

@@ -186,9 +186,7 @@ def test_nothing_in_the_training_favours_what_is_drawn(sample, wrong, tmp_path):
     [
         ({"labels": "noisy", "loss": "dice"}, "loss is 'dice', which believes in wrong labels: use cross_entropy"),
         ({"labels": "noisy", "target": "instances"}, "target is 'instances', which must be binary with labels noisy"),
-        ({"labels": "none", "target": "classes"}, "must be binary with labels none"),
         ({"clean_masks": "some"}, "clean_masks is 'some', which is for labels noisy"),
-        ({"labels": "none", "clean_masks": "some"}, "clean_masks is 'some', which is for labels noisy"),
         ({"labels": "wrong"}, "labels is 'wrong'; it must be one of good, noisy"),
     ],
 )

@@ -81,10 +81,6 @@ class Target:
         return f"#{self.values[number]:06x}" if self.colours else str(self.values[number])
 
 
-# Of images without masks: what stands out.
-WITHOUT_MASKS = Target("binary", (0, 255), why="without masks there is one class: what stands out")
-
-
 def recognise(masks, kind="auto"):
     """What some masks mean.
 

@@ -6,6 +6,5 @@ def work_for(settings):
     :class:`~n2seg_utils.models.segment_training.SegmentWork`."""
     from .noisy_training import NoisyWork
     from .segment_training import SegmentWork
-    from .unlabelled_training import UnlabelledWork
 
-    return {"good": SegmentWork, "noisy": NoisyWork, "none": UnlabelledWork}[settings.labels]
+    return {"good": SegmentWork, "noisy": NoisyWork}[settings.labels]

@@ -4,19 +4,17 @@ import numpy as np
 
 from ..data import drive, supervisely
 from ..data.files import list_images, stem
-from ..data.images import central, open_image, open_images
+from ..data.images import central, open_image
 from ..data.labels import bring_masks
 from ..data.tables import read_table, write_table
 from ..progress import halves
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels
 from ..quality.measurements import measure
-from ..quality.painting import painted
 from ..quality.report import write_report
 from .annotated_data import annotated_images
 from .annotated_split import CLEAN
 from .methods import documented
-from .unlabelled_report import compare_with_thresholds, thresholding_in_words
 
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
 
@@ -32,12 +30,9 @@ def judge_segmenter(segmenter, on_progress=None):
 
     Returns
     -------
-    dict or None
-        What :func:`~n2seg_utils.quality.label_qc.judge_labels` returns; None without masks to score against.
+    dict
+        What :func:`~n2seg_utils.quality.label_qc.judge_labels` returns.
     """
-    masks = judging_masks(segmenter.settings)
-    if not masks:
-        return None
     segmenter.run.require_no_links()
     quality = segmenter.run.path / "quality"
     images = validation_images(segmenter)
@@ -50,7 +45,7 @@ def judge_segmenter(segmenter, on_progress=None):
             sooner((number + 1) / len(images), image.path.name)
     scores = judge_labels(
         quality / "labels",
-        bring_masks(masks),
+        bring_masks(judging_masks(segmenter.settings)),
         None if (quality / "metrics.csv").exists() else quality,
         target=segmenter.target,
         image_axes=segmenter.settings.axes,
@@ -58,8 +53,6 @@ def judge_segmenter(segmenter, on_progress=None):
         images=drive.bring(segmenter.settings.images),
         dims=segmenter.architecture.dims,
     )
-    if getattr(segmenter.settings, "labels", "good") == "none":
-        compare_with_thresholds(segmenter, _validating(segmenter))
     segmenter.run.note(metrics={name: value for name, value in scores.items() if isinstance(value, float)})
     return scores
 
@@ -88,13 +81,15 @@ def example_figure(segmenter, number=0):
     shown, middle = _SHOWN[segmenter.architecture.dims], image.planes // 2
     window = tuple(central(size, shown) for size in image.plane_shape[:2])
     pixels, found = segmenter.predict_crop(image, middle, *window)
-    grey, found = pixels[..., 0], segmenter.find_in_plane(found)
     words = image.path.name + (f", plane {middle + 1} of {image.planes}" if image.planes > 1 else "")
-    if mask is None:
-        return words, plots.side_by_side({"image": grey, "found": painted(grey, found, True)}, own_scale=True)
     truth = segmenter.target.encode(mask.plane(middle))[window]
-    classes = segmenter.target.kind != "instances"
-    return words, overlays.truth_and_prediction(grey, np.maximum(truth, 0), found, classes=classes)
+    figure = overlays.truth_and_prediction(
+        pixels[..., 0],
+        np.maximum(truth, 0),
+        segmenter.find_in_plane(found),
+        classes=segmenter.target.kind != "instances",
+    )
+    return words, figure
 
 
 def write_measurements(segmenter, labels, images, axes="auto"):
@@ -180,7 +175,6 @@ def report_parts(segmenter):
         "masks": f"{target.describe()}: {target.why}",
         "from probabilities to labels": rule.describe(),
         **({"thresholds": thresholds_in_words(facts["thresholds"])} if facts.get("thresholds") else {}),
-        **({"the images alone": thresholding_in_words(facts["thresholding"])} if facts.get("thresholding") else {}),
         **({"started anew": " ".join(facts["restarts"])} if facts.get("restarts") else {}),
         **({"started from": about_start(facts["start"])} if facts.get("start") else {}),
         **facts["versions"],
@@ -192,8 +186,6 @@ def report_parts(segmenter):
 def judged_on(segmenter):
     """What the scores of :func:`judge_segmenter` are worth, in words."""
     settings = segmenter.settings
-    if not judging_masks(settings):
-        return "There are no masks to score against: look at the pictures."
     if getattr(settings, "labels", "good") == "noisy" and not settings.clean_masks:
         return "The scores are against masks that may be wrong: even a perfect result would not score 1."
     judged = {image.path.name for image in validation_images(segmenter)}
@@ -225,15 +217,11 @@ def thresholds_in_words(found):
 
 
 def _validating(segmenter):
-    """Pairs of an image that is judged and its mask; None for masks that there are not."""
+    """Pairs of an image that is judged and its mask."""
     settings, rows = segmenter.settings, _split(segmenter)
     use = CLEAN if any(row["use"] == CLEAN for row in rows) else "validate"
     names = {row["image"] for row in rows if row["use"] == use}
-    if settings.masks:
-        known = zip(*annotated_images(settings))
-    else:
-        known = ((image, None) for image in open_images(drive.bring(settings.images), settings.axes))
-    return [(image, mask) for image, mask in known if image.path.name in names]
+    return [(image, mask) for image, mask in zip(*annotated_images(settings)) if image.path.name in names]
 
 
 def _about_tuning(segmenter):

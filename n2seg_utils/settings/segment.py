@@ -227,9 +227,9 @@ class SegmentSettings(AnnotatedSettings):
     labels: str = knob(
         "good",
         "What masks are worth",
-        "'good': drawn with care. 'noisy': one class, with wrong or missing pixels. 'none': you have no masks.",
+        "'good': drawn with care. 'noisy': one class, with wrong or missing pixels.",
         "data",
-        choices=("good", "noisy", "none"),
+        choices=("good", "noisy"),
     )
     clean_masks: str = knob(
         "",
@@ -239,18 +239,9 @@ class SegmentSettings(AnnotatedSettings):
         advanced=True,
         example="/content/drive/MyDrive/my_correct_masks",
     )
-    rounds: int = knob(
-        4,
-        "Rounds of own labels",
-        "Without masks: how often the network's own findings become its labels while it learns.",
-        "training",
-        advanced=True,
-        low=1,
-        high=50,
-    )
 
     def problems(self):
-        """See :meth:`Settings.problems`; wrong or no labels have one class, and allow less."""
+        """See :meth:`Settings.problems`; labels that may be wrong have one class, and allow less."""
         found = super().problems()
         if self.labels == "good":
             wrong = {"clean_masks": ("", "is for labels noisy: leave it empty, or use labels noisy")}
@@ -259,8 +250,6 @@ class SegmentSettings(AnnotatedSettings):
                 "target": (("auto", "binary"), f"must be binary with labels {self.labels}: use binary"),
                 "loss": (("both", "cross_entropy"), "believes in wrong labels: use cross_entropy"),
             }
-        if self.labels == "none":
-            wrong["clean_masks"] = ("", "is for labels noisy: name them as masks, by which the result is judged")
         for name, (allowed, words) in wrong.items():
             value = getattr(self, name)
             if value not in ((allowed,) if isinstance(allowed, str) else allowed) and name not in found:

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..data.check import check_images
 from ..data.labels import bring_masks
-from ..data.targets import WITHOUT_MASKS
 from ..quality import plots
 from ..settings import SegmentSettings
 from ..words import counted
@@ -47,8 +46,7 @@ class Segmenting(Workflow):
 
         if not (wanted.images or wanted.masks):
             return *sample(wanted.sample, "masks"), ""
-        if getattr(wanted, "labels", "good") != "none" or not wanted.images:
-            require_both(wanted)
+        require_both(wanted)
         return wanted.images, wanted.masks, ""
 
     def check_data(self):
@@ -64,15 +62,12 @@ class Segmenting(Workflow):
         wanted = self.form.settings()
         images, masks, truth = self.given(wanted)
         found = check_images(
-            fetch(images), fetch(truth), wanted.axes, fetch(masks, bring_masks) or None, wanted.target, self.joint
+            fetch(images), fetch(truth), wanted.axes, fetch(masks, bring_masks), wanted.target, self.joint
         )
         show_findings(found)
         self.warnings = found.warnings
         self.images, self.masks, self.truth, self.target = images, masks, truth, found.target
-        if masks:
-            show_figure(plots.side_by_side(_thumbnails(found, bring_masks(masks)), size=2.6))
-        else:
-            self.target = WITHOUT_MASKS
+        show_figure(plots.side_by_side(_thumbnails(found, bring_masks(masks)), size=2.6))
 
     def ask_settings(self):
         """Show the form for the training, with values suggested from the images."""
@@ -92,9 +87,6 @@ class Segmenting(Workflow):
         from ..models.annotated_data import varied_patches
 
         self.require("images", "section 2")
-        if not self.masks:
-            say("Without masks there is nothing to show here: the training makes its labels itself.")
-            return
         settings, work = self.form.settings().replace(images=self.images, masks=self.masks), self.work()
         images, _ = work.open(settings)
         settings = work.settle(settings, images, self.target, device.has_gpu())
@@ -122,16 +114,14 @@ class Segmenting(Workflow):
         self.require("model", "section 4")
         update = progress.bar("Quality control")
         self.scores = judge_segmenter(self.model, update)
-        if self.scores:
-            update.close(f"{counted(len(self.scores['per_image']), 'validation image')} judged")
+        update.close(f"{counted(len(self.scores['per_image']), 'validation image')} judged")
         self.show_labels(self.scores)
 
     def show_labels(self, scores):
         """Show how good labels are, in numbers and pictures."""
         from ..models.segment_report import example_figure, judged_on, tuning_curve, validation_images
 
-        words = labels_in_words(scores, "validation image") if scores else ""
-        say(words + escape(judged_on(self.model)))
+        say(labels_in_words(scores, "validation image") + escape(judged_on(self.model)))
         for number in range(min(2, len(validation_images(self.model)))):
             words, figure = example_figure(self.model, number)
             say(escape(words))

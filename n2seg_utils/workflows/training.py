@@ -31,13 +31,13 @@ def segment(settings):
     Returns
     -------
     segmenter : Segmenter
-    scores : dict or None
+    scores : dict
     report : Path
     """
     from ..models.segment_training import train_segmenter
 
     images, masks = drive.bring(settings.images), bring_masks(settings.masks)
-    found = check_images(images, None, settings.axes, masks or None, settings.target)
+    found = check_images(images, None, settings.axes, masks, settings.target)
     segmenter = _trained(train_segmenter, settings, found)
     return segmenter, *_judged(segmenter)
 
@@ -112,8 +112,7 @@ def _trained(train, settings, found):
     from ..models.segment_report import about_start
 
     _warn(found)
-    if found.target:
-        print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
+    print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
     tuning = bar("Tuning")
     model = train(settings, text_watcher(), tuning)
     tuning.close(model.stored.describe())
