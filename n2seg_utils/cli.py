@@ -148,17 +148,22 @@ def _tell_trained(model, scores, report, answer):
 def _predict(options, answer):
     if options.tile != "auto" and not (options.tile.isdecimal() and int(options.tile) >= 32):
         raise UserError(f"--tile is '{options.tile}'; it must be auto or a whole number of at least 32: use auto")
-    names = ("run", "images", "axes", "dtype", "outlines", "threshold", "min_size")
-    wanted = _chosen(options, names, _training_file(options))
+    wanted = _chosen(options, ("run", "images", "axes"), _training_file(options))
     _require(wanted, "run", "images")
+    from .knobs import read_values
+
+    more = ("dtype", "outlines", "threshold", "min_size")
+    written = read_values(options.config).keys() if options.config else ()
+    usual = {name: getattr(_training_file(options), name) for name in more if name in written}
     from .exchange.kinds import kind_of
 
     kind_of(wanted["run"])
     _quiet()
     from .workflows import predict
 
-    run, images, axes = (wanted.pop(name) for name in ("run", "images", "axes"))
-    files = predict(run, images, options.out, options.tile, axes or "auto", **wanted)
+    run, images, axes = wanted.values()
+    given = {name: getattr(options, name) for name in more}
+    files = predict(run, images, options.out, options.tile, axes or "auto", usual, **given)
     answer.update(run=str(run), out=options.out, files=[str(file) for file in files])
 
 

@@ -56,6 +56,9 @@ EXAMPLES = {
 class _Parser(argparse.ArgumentParser):
     """Says in one message what is wrong with the command, as we do for what is wrong with the data."""
 
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more, allow_abbrev=False)  # --js would not be understood everywhere
+
     def error(self, message):
         raise UserError(f"{message}. See {self.prog} --help")
 

@@ -8,7 +8,7 @@ from .about import INSTALL, VERSION
 # What the package depends on, as pyproject.toml has it.
 _DIRECT = (
     "tensorflow", "keras", "n2v", "csbdeep", "numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "imagecodecs",
-    "h5py", "fpdf2", "pooch", "psutil", "pyyaml", "roifile", "ipython", "ipywidgets",
+    "h5py", "fpdf2", "pooch", "psutil", "pydantic", "pyyaml", "roifile", "ipython", "ipywidgets",
 )  # fmt: skip
 _PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-image", "tifffile", "n2v", "csbdeep")
 

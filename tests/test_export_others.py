@@ -59,6 +59,19 @@ def test_a_savedmodel_is_laid_out_as_csbdeep_does_and_gives_the_same_pixels(kind
         require_same(found[..., channel], expected[..., channel])
 
 
+@pytest.mark.parametrize("format", ["savedmodel", "n2v"])
+def test_what_is_said_of_a_model_is_in_the_package(format, trained, tmp_path):
+    said = {"name": "Nuclei without noise", "authors": "Ada Lovelace", "licence": "MIT", "cite": "10.1234/abcd.5678"}
+    with zipfile.ZipFile(export(trained, tmp_path / "m.zip", ExportSettings(format=format, **said))) as files:
+        text = files.read(next(name for name in files.namelist() if name.endswith("README.txt"))).decode()
+    assert text.startswith("Name: Nuclei without noise\n")
+    assert "Authors: Ada Lovelace\nLicence: MIT\nTo be cited: https://doi.org/10.1234/abcd.5678\n" in text
+    with pytest.raises(UserError, match="tiles is for the format bioimageio"):
+        export(trained, tmp_path / "other.zip", ExportSettings(format=format, tiles=True))
+    with pytest.raises(UserError, match="licence"):
+        export(trained, tmp_path / "other.zip", ExportSettings(format=format, licence="mine"))
+
+
 def test_a_savedmodel_says_how_to_use_it_in_fiji(tmp_path):
     own = made(tmp_path, "segment", kind="image")
     with zipfile.ZipFile(export(own, tmp_path / "own.zip", CSBDEEP)) as files:

@@ -250,3 +250,20 @@ def test_in_a_terminal_there_is_a_bar_below_the_lines(monkeypatch):
     update(0.5, "a.tif")
     update.close("2 images")
     assert terminal.text.endswith("\rDenoising: 2 images\n")
+
+
+def test_what_a_settings_file_says_of_results_holds_as_far_as_the_model_knows_it(trained, segmenter, sample, tmp_path):
+    images, out = sample / "images", tmp_path / "out"
+    Path("min.yaml").write_text(f"images: {images}\nrun: {segmenter.run}\n")
+    assert main(["predict", "--config", "min.yaml", "--out", str(out)]) == 0
+    denoising = str(trained.run / "settings.yaml")  # which says how to save denoised images
+    given = ["--run", str(segmenter.run), "--images", str(images), "--out", str(tmp_path / "other")]
+    assert main(["predict", "--config", denoising, *given]) == 0
+    assert [file.name for file in sorted((tmp_path / "other").glob("*.tif"))] == [
+        file.name for file in sorted(out.glob("*.tif"))
+    ]
+
+
+def test_options_are_written_in_full(sample, capfd):
+    assert main(["check", "--images", str(sample / "images"), "--js"]) == 2
+    assert "unrecognized arguments: --js" in capfd.readouterr().err

@@ -579,6 +579,11 @@ def unpacked(plain, tmp_path):
     return change
 
 
+def test_limits_that_a_package_leaves_open_are_open(unpacked):
+    model = n2s.load(unpacked(steps({"id": "clip", "kwargs": {"min": None, "max": 0.5}})))
+    np.testing.assert_array_equal(model.normalisation.apply(np.float32([[[-3.0], [0.7]]])), [[[-3.0], [0.5]]])
+
+
 def weights_from(source):
     return lambda about: about.update(weights={"keras_v3": {"source": source}})
 
@@ -588,6 +593,11 @@ def steps(step):
 
 
 UNFIT = {
+    "one of ours": (lambda a: a.update(config={"n2seg": {}}), "was written by n2seg .* Give the run folder"),
+    "a scale for other channels": (
+        steps({"id": "scale_linear", "kwargs": {"gain": [1.0, 2.0, 3.0], "offset": 0.0}}),
+        "steps for another number of channels",
+    ),
     "only weights of torch": (
         lambda a: a.update(weights={"pytorch_state_dict": {"source": "w.pt"}}),
         "no weights for Keras .*but pytorch_state_dict",

@@ -421,3 +421,19 @@ def test_a_training_gives_signs_of_life_whatever_it_does(tmp_path, monkeypatch):
         while lock.stat().st_mtime == 1 and time.time() < deadline:
             time.sleep(0.02)
         assert lock.stat().st_mtime > 1
+
+
+# A folder of the same name
+
+
+def test_states_of_a_training_whose_folder_is_gone_are_not_taken_for_those_of_another(sample, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr("n2seg_utils.data.drive.on_drive", lambda path: "drive" in str(path))
+    monkeypatch.setattr("n2seg_utils.models.checkpoints.drive.on_drive", lambda path: "drive" in str(path))
+    whole = of_kind("denoise", sample, tmp_path / "whole", seed=7).train()
+    of_kind("denoise", sample, tmp_path / "drive" / "run").train(Impatient(step=6))
+    assert list((tmp_path / "temporary").rglob("state_*.npz")), "some states are kept on this computer"
+    shutil.rmtree(tmp_path / "drive" / "run")
+    model = of_kind("denoise", sample, tmp_path / "drive" / "run", seed=7).train()
+    assert courses(model.run.history()) == courses(whole.run.history())
+    require_same(model.network.get_weights(), whole.network.get_weights())

@@ -39,6 +39,7 @@ OTHER = {
     "struct_length": 7,
     "struct_mask": "010; 111; 010",
     "loss": "mae",
+    "precision": "mixed",
     "pretrained": "~/models/no",
     "masked_percent": 0.1,
     "neighbourhood_radius": 3,

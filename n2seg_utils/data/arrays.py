@@ -47,7 +47,10 @@ def open_array(pixels, axes="auto"):
     UserError
         If the array is no image, or the axes do not fit it.
     """
-    pixels = np.asarray(pixels)
+    try:
+        pixels = np.asarray(pixels)
+    except ValueError as error:
+        raise UserError("The array has rows of different lengths. Give an array of numbers") from error
     if pixels.dtype.kind not in KINDS or 0 in pixels.shape:
         raise UserError(
             f"The array holds {pixels.dtype} values of shape {pixels.shape}, which are no image. Give an array of "

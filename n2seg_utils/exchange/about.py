@@ -97,6 +97,18 @@ def about(model, settings):
     )
 
 
+def in_lines(about):
+    """What is said of a model, as text: a line each, and an empty one."""
+    said = {
+        "Name": about.name,
+        "Description": about.description,
+        "Authors": "; ".join(about.authors),
+        "Licence": about.licence,
+        "To be cited": about.cite and f"https://doi.org/{about.cite}",
+    }
+    return "".join(f"{title}: {text}\n" for title, text in said.items() if text) + "\n"
+
+
 def papers(model):
     """Names, as the methods paragraph has them, and DOIs of the papers whose method a model uses."""
     workflow = model.run.workflow

@@ -256,7 +256,7 @@ def _facts(spec, model):
 
 
 def _ours(model):
-    """What this package needs to open the model again, and how labels were made."""
+    """What is known of the network, its scaling, and how labels were made, in numbers."""
     plain = {
         name: value
         for name, value in asdict(model.architecture).items()

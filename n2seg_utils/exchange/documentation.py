@@ -76,6 +76,7 @@ def _input(model, about):
             "**Give whole images, not tiles:** the network itself measures the contrast of each image it is given, and "
             "tiles would be scaled differently from one another."
         )
+        lines.append("Of more than a million pixels, n2seg measures it on evenly spread rows; this network on all.")
         if a.dims == 2:
             lines.append("Of stacks and time series, n2seg measures it over all planes; other programs plane by plane.")
     elif about.tiles:

@@ -35,14 +35,17 @@ def export(model, out, settings):
         raise UserError(f"{model.run} was made by other software. Give the run folder of a model that was trained here")
     if settings.format != "n2v" and out.suffix.lower() != ".zip":
         raise UserError(f"{out} must end in .zip, for that is what is written: use {out.name}.zip")
-    if settings.format == "bioimageio":
-        bioimageio.write_bioimageio(model, out, about(model, settings))
-    elif settings.format == "savedmodel":
-        savedmodel.write_savedmodel(model, out)
-    elif settings.format == "n2v":
-        n2v_folder.write_n2v(model, out)
-    else:
+    if settings.format == "none":
         raise UserError("format is 'none', so there is nothing to write: use bioimageio")
+    said = about(model, settings)
+    if settings.tiles and settings.format != "bioimageio":
+        raise UserError(f"tiles is for the format bioimageio; {settings.format} knows no overlap. Leave it out")
+    if settings.format == "bioimageio":
+        bioimageio.write_bioimageio(model, out, said)
+    elif settings.format == "savedmodel":
+        savedmodel.write_savedmodel(model, out, said)
+    else:
+        n2v_folder.write_n2v(model, out, said)
     return out
 
 

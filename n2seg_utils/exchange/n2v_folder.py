@@ -10,10 +10,11 @@ from ..data.files import cannot_write, make_folder, require_absent, whole_file
 from ..errors import UserError
 from ..models import n2v_format, weights
 from . import network
+from .about import in_lines
 from .savedmodel import pack
 
 
-def write_n2v(model, out):
+def write_n2v(model, out, about=None):
     """Write a folder, or a zip of it, that ``n2v.models.N2V(None, name=FOLDER, basedir=WHERE_IT_IS)`` opens.
 
     Parameters
@@ -21,6 +22,8 @@ def write_n2v(model, out):
     model : Denoiser
     out : path
         A folder, or a file ending in .zip, in which a folder of the same name lies.
+    about : About, optional
+        What is said of the model, for a ``README.txt``.
 
     Raises
     ------
@@ -33,7 +36,7 @@ def write_n2v(model, out):
     packed = out.suffix.lower() == ".zip"
     with tempfile.TemporaryDirectory() as folder:
         name = out.stem if packed else out.name
-        _fill(model, Path(folder) / name)
+        _fill(model, Path(folder) / name, about)
         if packed:
             with whole_file(out) as temporary:
                 pack(folder, temporary)
@@ -54,8 +57,10 @@ def _place(folder, out):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill(model, folder):
+def _fill(model, folder, about):
     folder.mkdir()
+    if about:
+        (folder / "README.txt").write_text(in_lines(about), encoding="utf-8")
     weights.save(model.network, folder / weights.BEST)
     if not n2v_format.save_config(folder / n2v_format.CONFIG, model.settings, model.normalisation, model.architecture):
         raise UserError(f"The model in {model.run} has a network that n2v cannot build. {_INSTEAD}")
@@ -66,7 +71,7 @@ _INSTEAD = "Use the format bioimageio"
 
 def _require_possible(model):
     if model.run.workflow != "denoise":
-        raise UserError(f"The model in {model.run} was trained to {model.run.workflow}; n2v only denoises. {_INSTEAD}")
+        raise UserError(f"The model in {model.run} does more than denoise, which is all that n2v does. {_INSTEAD}")
     network.require_one_scale(model, "n2v")
     a, why = model.architecture, ""
     if a.channels > 1 and not a.together:

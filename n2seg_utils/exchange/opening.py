@@ -82,6 +82,7 @@ def _load_package(path):
     model, more = _what_for(outline, package.names, package.processing.kinds)
     if outline.dims + 1 != len(package.order):
         raise UserError(f"{path} has a network of other dimensions than it says. Download it again")
+    package.processing.require_fit(outline.dims, outline.channels, outline.outputs, path)
     return model(network, outline, package.processing, path, order=package.order, **more)
 
 

@@ -83,6 +83,8 @@ def read_package(path):
 
 
 def _package(files, about):
+    if isinstance(about.get("config"), dict) and "n2seg" in about["config"]:
+        raise UserError(f"{files.path} was written by n2seg for other programs. Give the run folder of that model")
     if about.get("type", "model") != "model":
         raise UserError(f"{files.path} is no model but '{str(about['type'])[:40]}'. Give the package of a model")
     kept = _weights(files.path, about["weights"])

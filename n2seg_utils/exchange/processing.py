@@ -56,6 +56,18 @@ class Processing:
             values = step(values, answer, self.raw)
         return np.asarray(values, "float32")
 
+    def require_fit(self, dims, channels, outputs, path):
+        """Raise a UserError if the numbers of a step are not for so many channels that go in and come out."""
+        image, answer = (
+            np.linspace(1, 2, 4**dims * count).reshape((4,) * dims + (count,)) for count in (channels, outputs)
+        )
+        try:
+            fits = self.apply(image).shape == image.shape and self.undo(answer).shape == answer.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise UserError(f"{path} has steps for another number of channels than its network. Download it again")
+
     @property
     def kinds(self):
         """Names of the steps after the network."""
@@ -123,7 +135,7 @@ class _Arguments:
 
 
 def _clip(known):
-    low, high = (known.number(name, math.nan) if name in known.values else None for name in ("min", "max"))
+    low, high = (None if known.values.get(name) is None else known.number(name) for name in ("min", "max"))
     shares = [known.values.get(name) for name in ("min_percentile", "max_percentile")]
     across = known.across
 

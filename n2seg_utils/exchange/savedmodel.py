@@ -4,6 +4,7 @@ import json
 import logging
 import tempfile
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ import numpy as np
 from ..about import ADDRESS, VERSION
 from ..data.files import require_absent, whole_file
 from . import network
+from .about import in_lines
 
 _LARGEST = 1_800_000_000  # bytes of weights; a graph is a file of at most 2 GB
 
 
-def write_savedmodel(model, out):
+def write_savedmodel(model, out, about=None):
     """Write a zip of a SavedModel that takes grey values and gives grey values or probabilities.
 
     It is laid out as csbdeep's ``export_TF`` does, with ``meta.json`` beside ``saved_model.pb``: input ``input`` and
@@ -26,6 +28,8 @@ def write_savedmodel(model, out):
     model : Denoiser, Segmenter or JointModel
     out : path
         File ending in .zip.
+    about : About, optional
+        What is said of the model.
 
     Raises
     ------
@@ -37,8 +41,8 @@ def write_savedmodel(model, out):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         save(whole, folder / "model")
-        (folder / "model" / "meta.json").write_text(json.dumps(_meta(model), indent=2), encoding="utf-8")
-        (folder / "model" / "README.txt").write_text(_readme(model), encoding="utf-8")
+        (folder / "model" / "meta.json").write_text(json.dumps(_meta(model, about), indent=2), encoding="utf-8")
+        (folder / "model" / "README.txt").write_text(_readme(model, about), encoding="utf-8")
         with whole_file(out) as temporary:
             pack(folder / "model", temporary)
 
@@ -80,7 +84,7 @@ def pack(folder, out):
             archive.write(path, path.relative_to(folder).as_posix() + ("/" if path.is_dir() else ""))
 
 
-def _meta(model):
+def _meta(model, about):
     """What csbdeep writes, which its plugin reads to cut images into tiles; and whose model it is."""
     a = model.architecture
     return {
@@ -92,10 +96,11 @@ def _meta(model):
         "tile_overlap": [*a.reach, 0],
         "channels_out": network.channel_names(model),
         "made_with": f"n2seg-utils {VERSION}, {ADDRESS}",
+        **({"about": asdict(about)} if about else {}),
     }
 
 
-def _readme(model):
+def _readme(model, about):
     a, own = model.architecture, model.normalisation.kind == "image"
     scaled = (
         "It measures the contrast of each image that it is given: give whole images (1 tile), and volumes whole."
@@ -105,6 +110,7 @@ def _readme(model):
         "to 1)."
     )
     return (
+        f"{in_lines(about) if about else ''}"
         f"A network that was trained to {_VERBS[model.run.workflow]}, with n2seg-utils {VERSION} ({ADDRESS}).\n\n"
         f"Grey values go in as they are: scaling is part of the network. {scaled}\n"
         "In Fiji: Plugins > CSBDeep > Run your network, this zip as the model, without 'Normalize image'. The plugin\n"

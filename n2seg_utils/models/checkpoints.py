@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -38,7 +39,8 @@ class Checkpoints:
         self.seldom, self.written = drive.on_drive(run), 0.0
         # Where states go while the run folder cannot be written to: Drive fails now and then.
         name = hashlib.sha256(str(Path(run).resolve()).encode()).hexdigest()[:16]
-        self.spare = Path(tempfile.gettempdir()) / "n2seg_checkpoints" / name
+        user = os.getuid() if hasattr(os, "getuid") else ""
+        self.spare = Path(tempfile.gettempdir()) / f"n2seg_checkpoints_{user}" / name
 
     def save(self, state):
         """Write a state, and remove all but the last two.

@@ -34,6 +34,8 @@ def known_images(run, images):
 
 def warning(run, images):
     """A sentence about such images, for those who judge what a model found in them; "" if there are none."""
+    if not RunFolder(run).require().facts().get("images"):
+        return f"The model in {run} does not say which images it was trained with."
     names = known_images(run, images)
     if not names:
         return ""

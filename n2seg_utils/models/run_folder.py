@@ -147,7 +147,9 @@ class RunFolder:
             return self
         if not self.path.is_dir():
             file = self.path.is_file()
-            why = f"it is a file. Give its folder, {self.path.parent}" if file else "it does not exist. Check its path"
+            inside = any((self.path.parent / name).is_file() for name in ("settings.yaml", "config.json"))
+            folder = f"its folder, {self.path.parent}" if inside else "the run folder of a model"
+            why = f"it is a file. Give {folder}" if file else "it does not exist. Check its path"
             raise UserError(f"{self.path} is not the folder of a trained model: {why}")
         missing = [name for name in ("settings.yaml", "run.json", "weights_best.h5") if not (self / name).is_file()]
         if missing:

@@ -16,6 +16,8 @@ from .past import Past
 
 def begin(run, workflow, asked, settings, images, parts, memory, facts):
     """Write down what is known before the training; `asked` are the settings as given."""
+    run.require_free()
+    Checkpoints(run).remove()  # elsewhere there may be some of another training in a folder of this name
     run.start(
         settings,
         {

@@ -9,7 +9,7 @@ from ..ui.progress import bar
 from ..words import counted
 
 
-def predict(run, images, out, tile="auto", axes="auto", **options):
+def predict(run, images, out, tile="auto", axes="auto", usual=None, **options):
     """Apply the model of a run folder, of whatever kind, to a folder of images.
 
     What an earlier call of the same began and did not end goes on: files that are there are kept.
@@ -21,6 +21,8 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
     images, out : path
     tile, axes
         See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_folder`.
+    usual : dict, optional
+        Options in place of the run's, as far as such a model knows them.
     **options
         What was chosen of ``dtype`` (denoising), ``outlines``, ``threshold`` and ``min_size`` (segmentation); None
         leaves it as in the run.
@@ -38,9 +40,9 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
     wrong = set(given) & _UNKNOWN[workflow]
     if wrong:
         raise UserError(
-            f"The model in {run} was trained to {workflow}, which knows no {' or '.join(sorted(wrong))}. Leave "
-            "that option out"
+            f"The model in {run} {_DOES[workflow]} and knows no {' or '.join(sorted(wrong))}. Leave that out"
         )
+    given = {name: value for name, value in (usual or {}).items() if name not in _UNKNOWN[workflow]} | given
     facts = model.run.facts()
     made_with = {"run": str(run), "trained": facts.get("ended"), "rule": facts.get("rule"), "axes": axes, **given}
     text = results.made_from(images, made_with)
@@ -49,6 +51,7 @@ def predict(run, images, out, tile="auto", axes="auto", **options):
         return apply(model, images, Path(out), tile, axes, again, begin, **given)
 
 
+_DOES = {"denoise": "denoises", "segment": "segments", "map": "gives what nobody knows the meaning of"}
 _UNKNOWN = {"denoise": {"outlines", "threshold", "min_size"}, "segment": {"dtype"}, "joint": set()}
 _UNKNOWN["map"] = _UNKNOWN["denoise"] | _UNKNOWN["segment"]  # of a network that says what nobody knows
 
