@@ -96,7 +96,7 @@ def _check(options, answer):
     names = ("images", "truth", "masks", "target", "axes")
     wanted = _chosen(options, names, _training_file(options))
     _require(wanted, "images")
-    kind, axes = wanted["target"] or "auto", wanted["axes"] or "auto"
+    kind, axes = ("auto" if wanted[name] is None else wanted[name] for name in ("target", "axes"))
     found = check_images(wanted["images"], wanted["truth"], axes, wanted["masks"], kind, options.joint)
     answer.update(found.to_dict())
     if not options.json:  # which tells all of it
@@ -163,7 +163,7 @@ def _predict(options, answer):
 
     run, images, axes = wanted.values()
     given = {name: getattr(options, name) for name in more}
-    files = predict(run, images, options.out, options.tile, axes or "auto", usual, **given)
+    files = predict(run, images, options.out, options.tile, "auto" if axes is None else axes, usual, **given)
     answer.update(run=str(run), out=options.out, files=[str(file) for file in files])
 
 
