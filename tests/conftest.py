@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+_BACKEND = os.environ.get("KERAS_BACKEND")
 
 from n2seg_utils.data.samples import write_sample
 from n2seg_utils.settings import DenoiseSettings, SegmentSettings
@@ -48,6 +49,15 @@ def _own_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+
+
+@pytest.fixture(autouse=True)
+def _own_backend(monkeypatch):
+    """Processes that tests start compute with what this one does: bioimageio.core sets this to torch, if it is there."""
+    if _BACKEND:
+        monkeypatch.setenv("KERAS_BACKEND", _BACKEND)
+    else:
+        monkeypatch.delenv("KERAS_BACKEND", raising=False)
 
 
 @pytest.fixture
