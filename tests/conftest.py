@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-_BACKEND = os.environ.get("KERAS_BACKEND")
 
 from n2seg_utils.data.samples import write_sample
 from n2seg_utils.settings import DenoiseSettings, SegmentSettings
 
 from .refusals import require_refusal
 
+_BACKEND = os.environ.get("KERAS_BACKEND")
 # A network so small that a test trains it in seconds.
 TINY = {"network_width": 8, "network_depth": 1, "minutes": 0, "epochs": 2, "steps_per_epoch": 4, "patch_size": 32}
 
@@ -53,7 +53,7 @@ def _own_home(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _own_backend(monkeypatch):
-    """Processes that tests start compute with what this one does: bioimageio.core sets this to torch, if it is there."""
+    """Processes that tests start compute with what this one does; bioimageio.core would have them take torch."""
     if _BACKEND:
         monkeypatch.setenv("KERAS_BACKEND", _BACKEND)
     else:

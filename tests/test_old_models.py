@@ -250,7 +250,7 @@ def test_what_is_no_model_is_refused_with_what_would_be(sample, tmp_path, path):
         "images": sample / "images",
         "file": next((sample / "images").iterdir()),
     }
-    hints = {"nothing": "Check its path", "images": "or the folder of an n2v model", "file": "it is a file. Give the run folder"}
+    hints = {"nothing": "Check its path", "images": "or the folder of an n2v model", "file": "Give the run folder"}
     with pytest.raises(UserError, match=hints[path]):
         Denoiser.load(paths[path])
 

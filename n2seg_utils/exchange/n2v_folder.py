@@ -71,7 +71,7 @@ _INSTEAD = "Use the format bioimageio"
 
 def _require_possible(model):
     if model.run.workflow != "denoise":
-        raise UserError(f"The model in {model.run} does more than denoise, which is all that n2v does. {_INSTEAD}")
+        raise UserError(f"The model in {model.run} is not for denoising alone; n2v only denoises. {_INSTEAD}")
     network.require_one_scale(model, "n2v")
     a, why = model.architecture, ""
     if a.channels > 1 and not a.together:

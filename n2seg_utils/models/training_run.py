@@ -80,6 +80,7 @@ def learn(run, make, settings, watcher, preview, plan=None, refills=(), *, netwo
     state = checkpoints.latest()
     policy = (state and run.facts().get("precision")) or precision.chosen(settings.precision)
     precision.require_able(policy, network)
+    settings = settings.replace(precision="float32" if policy == precision.FLOAT32 else "mixed")
     while True:
         over = distribution.strategy(settings.batch_size)
         run.note(precision=policy, devices=distribution.count(over))
