@@ -51,13 +51,23 @@ def _own_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(home))
 
 
-@pytest.fixture(autouse=True)
-def _own_backend(monkeypatch):
+def restore_backend():
     """Processes that tests start compute with what this one does; bioimageio.core would have them take torch."""
     if _BACKEND:
-        monkeypatch.setenv("KERAS_BACKEND", _BACKEND)
+        os.environ["KERAS_BACKEND"] = _BACKEND
     else:
-        monkeypatch.delenv("KERAS_BACKEND", raising=False)
+        os.environ.pop("KERAS_BACKEND", None)
+
+
+def pytest_collection_finish():
+    """Some modules of tests load bioimageio.core."""
+    restore_backend()
+
+
+@pytest.fixture(autouse=True)
+def _own_backend():
+    yield
+    restore_backend()
 
 
 @pytest.fixture
