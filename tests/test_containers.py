@@ -180,7 +180,7 @@ def test_a_job_that_is_stopped_or_killed_goes_on_when_it_is_begun_again(programs
         return len(history.read_text().splitlines()) - 1 if history.exists() else 0
 
     def until_it_trains(process, more=3):
-        first, end = epochs(), time.monotonic() + 120
+        first, end = epochs(), time.monotonic() + 400
         while epochs() < first + more and process.poll() is None and time.monotonic() < end:
             time.sleep(0.01)
         assert process.poll() is None, process.stdout.read()
@@ -188,7 +188,7 @@ def test_a_job_that_is_stopped_or_killed_goes_on_when_it_is_begun_again(programs
     stopped = begin()
     until_it_trains(stopped)
     os.kill(stopped.pid, signal.SIGTERM)
-    said, _ = stopped.communicate(timeout=60)
+    said, _ = stopped.communicate(timeout=300)
     assert stopped.returncode == 143, said
     assert "stopped by the system. What was done is kept" in said
     assert (tmp_path / "called.txt").read_text() == "scontrol requeue 17\n"
@@ -202,7 +202,7 @@ def test_a_job_that_is_stopped_or_killed_goes_on_when_it_is_begun_again(programs
     assert epochs() > kept
 
     last = begin()
-    said, _ = last.communicate(timeout=120)
+    said, _ = last.communicate(timeout=400)
     assert last.returncode == 0, said
     assert "stopped in epoch" in said
     found, expected = (courses(RunFolder(tmp_path / name).history()) for name in ("run", "whole"))
