@@ -15,15 +15,12 @@ import tifffile
 import yaml
 
 from n2seg_utils import workflows
-from n2seg_utils.exchange.export import export
-from n2seg_utils.exchange.opening import load
 from n2seg_utils.learning import training as loop
 from n2seg_utils.models.denoise_training import DenoiseWork
 from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
 from n2seg_utils.models.segment_training import SegmentWork
-from n2seg_utils.models.weights import BEST
-from n2seg_utils.settings import DenoiseSettings, ExportSettings, SegmentSettings
+from n2seg_utils.settings import DenoiseSettings, SegmentSettings
 
 from .conftest import TINY
 from .test_resume import courses, require_same
@@ -55,11 +52,6 @@ def predict(run, images, out):
 def judge(prediction, truth, raw, out):
     """Quality control with its report."""
     workflows.judge_restored(prediction, truth, raw, out, filters=False)
-
-
-def hand_on(run, out):
-    """Export a model."""
-    export(load(run), out, ExportSettings(format="n2v" if out.suffix != ".zip" else "bioimageio"))
 
 
 def killed(target, arguments, after, folder):
@@ -153,22 +145,4 @@ def test_quality_control_that_is_killed_leaves_whole_files_and_can_be_done_again
     judge(sample / "images", sample / "clean", None, tmp_path / "last")
     require_whole(tmp_path / "last")
     assert (tmp_path / "last" / "report.html").exists()
-    assert kills
-
-
-@pytest.mark.kill
-@pytest.mark.parametrize("name", ["model.zip", "model"], ids=["zip", "folder"])
-def test_an_export_that_is_killed_leaves_a_whole_model_or_none(trained, tmp_path, name):
-    moments, kills = random.Random(9), 0
-    for number in range(3):  # killed when the first, temporary, file appears, or soon after
-        out = tmp_path / f"out{number}"
-        out.mkdir()
-        kills += killed(hand_on, (trained.run.path, out / name), moments.uniform(0, 0.01), out)
-        require_whole(out)
-        visible = [path.name for path in out.iterdir() if not path.name.startswith(".")]
-        assert visible in ([], [name])
-        if not visible:
-            hand_on(trained.run.path, out / name)
-            require_whole(out)
-        assert name == "model.zip" or {path.name for path in (out / name).iterdir()} == {"config.json", BEST}
     assert kills
