@@ -12,6 +12,8 @@ from n2seg_utils.quality.few_annotations import (
     ANNOTATED,
     COLOURS,
     MARKERS,
+    MORE_COLOURS,
+    MORE_MARKERS,
     NAMES,
     PUBLISHED,
     by_method,
@@ -20,8 +22,6 @@ from n2seg_utils.quality.few_annotations import (
     panels,
 )
 
-_MORE_COLOURS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
-_MORE_MARKERS = "Dvp*"
 _MORE_NAMES = {"published": "joint, by the paper's recipe"}
 
 
@@ -142,7 +142,7 @@ def _looks(methods):
     known = [method for method in NAMES if method in methods]
     more = sorted(methods - set(known))
     return {method: {"color": COLOURS[method], "marker": MARKERS[method]} for method in known} | {
-        method: {"color": _MORE_COLOURS[n % 4], "marker": _MORE_MARKERS[n % 4]} for n, method in enumerate(more)
+        method: {"color": MORE_COLOURS[n % 4], "marker": MORE_MARKERS[n % 4]} for n, method in enumerate(more)
     }
 
 

@@ -148,13 +148,14 @@ def _tell_trained(model, scores, report, answer):
 def _predict(options, answer):
     if options.tile != "auto" and not (options.tile.isdecimal() and int(options.tile) >= 32):
         raise UserError(f"--tile is '{options.tile}'; it must be auto or a whole number of at least 32: use auto")
-    wanted = _chosen(options, ("run", "images", "axes"), _training_file(options))
+    settings = _training_file(options)
+    wanted = _chosen(options, ("run", "images", "axes"), settings)
     _require(wanted, "run", "images")
     from .knobs import read_values
 
     more = ("dtype", "outlines", "threshold", "min_size")
     written = read_values(options.config).keys() if options.config else ()
-    usual = {name: getattr(_training_file(options), name) for name in more if name in written}
+    usual = {name: getattr(settings, name) for name in more if name in written}
     from .exchange.kinds import kind_of
 
     kind_of(wanted["run"])

@@ -78,9 +78,10 @@ def measure_noise(images):
         top, left = (max(0, (size - _WINDOW) // 2) for size in plane.shape[:2])
         window = np.asarray(plane[top : top + _WINDOW, left : left + _WINDOW], "float64")
         for channel in range(window.shape[-1]):
-            measured = correlations(window[..., channel])
-            if measured is not None:
-                found.append((_level(window[..., channel]), *measured))
+            pixels = window[..., channel]
+            flattest = _flattest(pixels)
+            if flattest is not None:
+                found.append((_level(pixels, flattest[1]), *_correlations(*flattest)))
     if not found:
         return None
     level, horizontal, vertical, diagonal = (np.median([m[i] for m in found], axis=0) for i in range(4))
@@ -97,9 +98,11 @@ def correlations(plane):
         Or None if there are too few blocks with noise in them.
     """
     flattest = _flattest(plane)
-    if flattest is None:
-        return None
-    left, power = flattest
+    return None if flattest is None else _correlations(*flattest)
+
+
+def _correlations(left, power):
+    """See :func:`correlations`."""
 
     def at(down, across):
         one = left[:, down:, across:]
@@ -110,9 +113,8 @@ def correlations(plane):
     return np.array([at(0, d) for d in distances]), np.array([at(d, 0) for d in distances]), at(1, 1)
 
 
-def _level(plane):
-    """The standard deviation of a plane's noise, as a share of its range."""
-    _, power = _flattest(plane)
+def _level(plane, power):
+    """The standard deviation of a plane's noise, as a share of its range, from the power in its flattest blocks."""
     low, high = np.percentile(plane, (1, 99.8))
     variance = np.median(power) * _BLOCK**2 / (_BLOCK**2 - _TERMS)
     return float(np.sqrt(variance) / (high - low)) if high > low else 1.0

@@ -66,10 +66,10 @@ def summarise(image):
     Summary
     """
     middle = image.planes // 2
-    looked_at = {number: image.plane(number) for number in sorted({0, middle, image.planes - 1})}
-    looked_at = {n: np.asarray(plane[:: max(1, plane.size // _LOOKED_AT)]) for n, plane in looked_at.items()}
+    planes = {number: image.plane(number) for number in sorted({0, middle, image.planes - 1})}
+    looked_at = {n: np.asarray(plane[:: max(1, plane.size // _LOOKED_AT)]) for n, plane in planes.items()}
     empty = tuple(number for number, pixels in looked_at.items() if (pixels == pixels.flat[0]).all())
-    plane, pixels = image.plane(middle), np.stack(list(looked_at.values()))
+    plane, pixels = planes[middle], np.stack(list(looked_at.values()))
     top = pixels.max()
     finite = pixels.dtype.kind != "f" or bool(np.isfinite(pixels).all())
     rows, columns = (max(1, side // _GRID) for side in plane.shape[:2])

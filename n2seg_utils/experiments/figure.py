@@ -4,12 +4,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from ..quality.few_annotations import COLOURS, MARKERS, NAMES, draw_points, legend, panels
+from ..quality.few_annotations import (
+    COLOURS,
+    MARKERS,
+    MORE_COLOURS,
+    MORE_MARKERS,
+    NAMES,
+    draw_points,
+    legend,
+    panels,
+)
 from .table import SCORE_NAMES, main_score
 
 _KNOWN = {"segment": "alone", "sequential": "sequential", "joint": "joint"}  # as the published figure calls them
-_MORE_COLOURS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
-_MORE_MARKERS = "Dvp*"
 _MORE_NAMES = {"published": "joint, by the paper's recipe", "denoise": "Noise2Void"}
 
 
@@ -56,7 +63,7 @@ def looks(some):
         if known and COLOURS[known] not in {style["color"] for style in found.values()}:
             found[group.label] = {"color": COLOURS[known], "marker": MARKERS[known]}
         else:
-            found[group.label] = {"color": _MORE_COLOURS[more % 4], "marker": _MORE_MARKERS[more // 4 % 4]}
+            found[group.label] = {"color": MORE_COLOURS[more % 4], "marker": MORE_MARKERS[more // 4 % 4]}
             more += 1
     return found
 

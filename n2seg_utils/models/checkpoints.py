@@ -87,8 +87,9 @@ class Checkpoints:
 
     def _tidy(self):
         """Remove all but the last two states of either folder."""
+        files = [file for _, file in self._files()]
         for folder in (self.folder, self.spare):
-            for _, file in [one for one in self._files() if one[1].parent == folder][:-_KEPT]:
+            for file in [file for file in files if file.parent == folder][:-_KEPT]:
                 with contextlib.suppress(OSError):  # the run's own, while they can only be read
                     file.unlink(missing_ok=True)
 

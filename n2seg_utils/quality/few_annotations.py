@@ -46,6 +46,8 @@ OURS = {20: {10: {"alone": (0.792, 0.019), "joint": (0.794, 0.012)}}}
 NAMES = {"alone": "U-Net alone", "sequential": "Noise2Void, then U-Net", "joint": "joint: one network for both"}
 COLOURS = {"alone": _ORANGE, "sequential": _GREY, "joint": _BLUE}
 MARKERS = {"alone": "s", "sequential": "^", "joint": "o"}
+# For methods that the published figure does not show.
+MORE_COLOURS, MORE_MARKERS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9"), "Dvp*"  # Okabe and Ito
 _BESIDE = {"alone": 0.94, "sequential": 1.0, "joint": 1.06}  # so that points do not hide each other
 _CLEAR = 0.01  # smaller differences of AP are taken for none
 
