@@ -1,7 +1,6 @@
 """Several devices that share a training do what one does: on processors divided in two, in a process of its own."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,22 +13,19 @@ from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
 from n2seg_utils.models.run_folder import RunFolder
 
+from .conftest import TINY
 from .test_resume import courses
 
-ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = Path(__file__).resolve().parent / "apart" / "several_devices.py"
 
 
 @pytest.fixture(scope="module")
 def runs(sample, tmp_path_factory):
-    """The runs that tests/several_devices.py leaves, on one device and on two."""
+    """The runs that tests/apart/several_devices.py leaves, on one device and on two."""
     out = tmp_path_factory.mktemp("devices")
-    path = os.pathsep.join(
-        [*sys.path[1:], str(ROOT)]
-    )  # last, so that the installed package is tested where there is one
     done = subprocess.run(
-        [sys.executable, "-m", "tests.several_devices", sample, out],
-        env=os.environ | {"PYTHONPATH": path}, cwd=out, capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, SCRIPT, sample, out, json.dumps(TINY)], cwd=out, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return out
 

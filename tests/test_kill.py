@@ -14,44 +14,23 @@ import pytest
 import tifffile
 import yaml
 
-from n2seg_utils import workflows
-from n2seg_utils.learning import training as loop
-from n2seg_utils.models.denoise_training import DenoiseWork
 from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
-from n2seg_utils.models.segment_training import SegmentWork
+from n2seg_utils.models.weights import BEST
 from n2seg_utils.settings import DenoiseSettings, SegmentSettings
 
 from .conftest import TINY
 from .test_resume import courses, require_same
 
-# Last, so that the installed package is tested where there is one.
-sys.path.append(str(Path(__file__).resolve().parent.parent))
-# Children are forked from a server that has loaded TensorFlow already, so that a kill costs seconds.
+# Processes do not import this folder, for there are other packages of the name "tests".
+sys.path.append(str(Path(__file__).resolve().parent / "apart"))
+from to_be_killed import hand_on, judge, predict, train
+
+# Children are forked from a server that has loaded TensorFlow already, so that a kill costs seconds; not the package
+# itself, which asks for devices: the threads that this starts do not survive a fork.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.test_kill"])
+_CONTEXT.set_forkserver_preload(["tensorflow", "keras", "scipy.ndimage", "skimage.segmentation", "matplotlib.figure"])
 _LIMIT = 300
-
-
-def train(settings):
-    """Begin a training, or go on with it; states are kept after every step."""
-    loop._OFTEN = 0.0
-    past = Past.of(settings.run)
-    if past:
-        resume(past)
-    elif not Past.known(settings.run):
-        work = DenoiseWork if isinstance(settings, DenoiseSettings) else SegmentWork
-        work(settings).train()
-
-
-def predict(run, images, out):
-    """Apply a model, or go on with that."""
-    workflows.predict(run, images, out, tile="32")
-
-
-def judge(prediction, truth, raw, out):
-    """Quality control with its report."""
-    workflows.judge_restored(prediction, truth, raw, out, filters=False)
 
 
 def killed(target, arguments, after, folder):
@@ -145,4 +124,26 @@ def test_quality_control_that_is_killed_leaves_whole_files_and_can_be_done_again
     judge(sample / "images", sample / "clean", None, tmp_path / "last")
     require_whole(tmp_path / "last")
     assert (tmp_path / "last" / "report.html").exists()
+    assert kills
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("name", ["model.zip", "model"], ids=["zip", "folder"])
+def test_an_export_that_is_killed_leaves_a_whole_model_or_none(trained, tmp_path, name):
+    moments, kills = random.Random(9), 0
+    for number in range(3):  # killed when the first, temporary, file appears, or soon after
+        out = tmp_path / f"out{number}"
+        out.mkdir()
+        kills += killed(hand_on, (trained.run.path, out / name), moments.uniform(0, 0.01), out)
+        require_whole(out)
+        visible = [path.name for path in out.iterdir() if not path.name.startswith(".")]
+        assert visible in ([], [name])
+        if not visible:
+            hand_on(trained.run.path, out / name)
+            require_whole(out)
+        assert name == "model.zip" or {path.name for path in (out / name).iterdir()} == {
+            "README.txt",
+            "config.json",
+            BEST,
+        }
     assert kills

@@ -1,8 +1,10 @@
 """Trains on one device and on several, in a process of its own: devices are divided before TensorFlow begins.
 
-python -m tests.several_devices SAMPLE OUT      leaves runs in OUT: denoise_1, denoise_2, segment_1 ...
+python several_devices.py SAMPLE OUT SIZES      leaves runs in OUT: denoise_1, denoise_2, segment_1 ...; SIZES are
+                                                settings as JSON, of small networks
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -21,8 +23,6 @@ from n2seg_utils.models.past import Past  # noqa: E402
 from n2seg_utils.models.resume import resume  # noqa: E402
 from n2seg_utils.models.segment_training import SegmentWork  # noqa: E402
 
-from .conftest import TINY  # noqa: E402
-
 DEVICES = 2
 
 
@@ -39,9 +39,9 @@ def use(count):
     distribution.device_names = lambda: [f"CPU:{number}" for number in range(count)]
 
 
-def main(sample, out):
+def main(sample, out, sizes):
     """See the module's text."""
-    common = {"images": str(sample / "images"), "batch_size": 5} | TINY
+    common = {"images": str(sample / "images"), "batch_size": 5} | sizes
     masks = {"masks": str(sample / "masks")} | common
     works = {
         "denoise": (DenoiseWork, DenoiseSettings(**common)),
@@ -61,4 +61,4 @@ def main(sample, out):
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(*map(Path, sys.argv[1:3]), json.loads(sys.argv[3]))
