@@ -107,6 +107,7 @@ KINDS = {
     "segment volumes": {"workflow": "segment", "dims": 3, "kind": "image"},
     "joint": {"workflow": "joint", "channels": 2},
     "joint, each image by itself": {"workflow": "joint", "kind": "image", "method": "distance"},
+    "joint, in turn": {"workflow": "joint", "in_turn": True, "batch_norm": True},
     "joint volumes": {"workflow": "joint", "dims": 3, "kind": "image", "channels": 2},
 }
 

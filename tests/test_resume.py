@@ -211,6 +211,9 @@ def test_on_drive_checkpoints_are_written_once_a_minute_and_to_this_computer_in_
 # Runs
 
 
+SCHEDULES = {"joint": "constant", "joint, with a teacher": "teacher", "joint, in turn": "in_turn"}
+
+
 def of_kind(kind, sample, run, **more):
     """A training of each kind that takes seconds."""
     common = {"images": str(sample / "images"), "run": str(run)} | TINY | {"epochs": 3} | more
@@ -218,11 +221,11 @@ def of_kind(kind, sample, run, **more):
         return DenoiseWork(DenoiseSettings(**common))
     masks = sample / "masks" if kind == "segment" else annotate_few(sample)
     work, settings = (SegmentWork, SegmentSettings) if kind == "segment" else (JointWork, JointSettings)
-    more = {"schedule": "teacher"} if kind == "joint, with a teacher" else {}
+    more = {"schedule": SCHEDULES[kind]} if kind in SCHEDULES else {}
     return work(settings(masks=str(masks), batch_size=2, **common, **more))
 
 
-@pytest.mark.parametrize("kind", ["denoise", "segment", "joint", "joint, with a teacher"])
+@pytest.mark.parametrize("kind", ["denoise", "segment", *SCHEDULES])
 def test_a_run_that_is_stopped_goes_on_to_the_same_end(kind, sample, tmp_path):
     whole = of_kind(kind, sample, tmp_path / "whole").train()
     of_kind(kind, sample, tmp_path / "stopped").train(Impatient(step=6))

@@ -1,7 +1,7 @@
 """The U-Nets that csbdeep and n2v build, from stock Keras layers, in 2D and 3D."""
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from keras import Model, layers
@@ -13,6 +13,8 @@ _RANGES = {
 }  # fmt: skip
 # By name only: Keras makes objects of any class from what is no text.
 _ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax", "softplus", "tanh", "elu")
+# What layers of two networks in turn are called by, as those of networks apart are.
+FIRST, SECOND = "channel_0", "channel_1"
 _BINOMIAL = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
 
@@ -51,6 +53,9 @@ class Architecture:
         How many planes of a volume a pooling merges: 2, or 1 where planes are far apart.
     sees : int or None
         With networks apart: the one channel that all of them see. Old n2v models have this defect.
+    in_turn : bool
+        Two networks, one after the other: the first gives `channels` outputs, without batch normalisation or dropout;
+        the second sees nothing but these, and gives the others.
     """
 
     dims: int = 2
@@ -69,6 +74,7 @@ class Architecture:
     last_activation: str = "linear"
     pool_z: int = 2
     sees: int | None = None
+    in_turn: bool = False
 
     def __post_init__(self):
         for name, (low, high) in _RANGES.items():
@@ -98,7 +104,7 @@ class Architecture:
     @property
     def reach(self):
         """Pixels that an output pixel looks at in each direction, along each axis."""
-        return tuple(self._reach(size) for size in self.pool)
+        return tuple(self._reach(size) * (2 if self.in_turn else 1) for size in self.pool)
 
     def _reach(self, pool):
         # Sums how far each layer reaches, in pixels of its level: two convolutions down, two up, and what pooling and
@@ -133,7 +139,10 @@ def unet(architecture, name="unet"):
     """
     a = architecture
     image = layers.Input((None,) * a.dims + (a.channels,), name="input")
-    if a.together or a.channels == 1:
+    if a.in_turn:
+        first = _branch(image, replace(a, batch_norm=False, dropout=0.0), FIRST, a.channels)
+        answer = layers.Concatenate()([first, _branch(first, a, SECOND, a.outputs - a.channels)])
+    elif a.together or a.channels == 1:
         answer = _branch(image, a, "", a.outputs or a.channels)
     else:
         seen = range(a.channels) if a.sees is None else [a.sees % a.channels] * a.channels
@@ -144,6 +153,23 @@ def unet(architecture, name="unet"):
     if a.last_activation != "linear":
         answer = layers.Activation(a.last_activation)(answer)
     return Model(image, answer, name=name)
+
+
+def in_turn(network):
+    """The two networks that follow each other in one.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Of an architecture with `in_turn`, or a copy of one.
+
+    Returns
+    -------
+    first, second : keras.Model
+        With the same layers. What comes out of the first goes into the second.
+    """
+    between = network.get_layer(f"{FIRST}output").output
+    return Model(network.inputs[0], between), Model(between, network.get_layer(f"{SECOND}output").output)
 
 
 def _branch(x, a, prefix, outputs):

@@ -97,7 +97,7 @@ def computes_in(network):
 
 
 def _last_layers(network):
-    """Names of the input, and of the layers from the last convolutions on."""
+    """Names of the input, of the last convolutions, and of the layers after all of these."""
     names = [layer.name for layer in network.layers]
-    first = next((n for n, name in enumerate(names) if name.endswith("output")), len(names) - 1)
-    return {names[0], *names[first:]}
+    outputs = [n for n, name in enumerate(names) if name.endswith("output")] or [len(names) - 1]
+    return {names[0], *(names[n] for n in outputs), *names[outputs[-1] :]}

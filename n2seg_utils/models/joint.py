@@ -122,6 +122,15 @@ class JointModel(Segmenter):
         labels = self._labels_of(image, ((frame, self.find(kinds)) for frame, kinds in found))
         return Both(denoised.pixels, labels)
 
+    def restore(self, network, pixels):
+        """Apply a network to a scaled image (Y, X, C), or (Z, Y, X, C), as it is: tile by tile, without scaling."""
+        result, predictor = np.empty_like(pixels), self.predictor(pixels.shape[:-1])
+        predictor.network = network
+        predictor.predict(
+            pixels.shape[:-1], lambda *where: pixels[np.ix_(*where)], result.__setitem__, np.asarray, np.asarray
+        )
+        return result
+
     def denoise_file(self, image, out, tile="auto", on_tile=None, dtype="float32"):
         """Denoise one image file into another, without labels; see :meth:`predict_file`."""
         self.require_fit(image)
@@ -188,4 +197,7 @@ class JointModel(Segmenter):
 def design(settings, channels, target, pool_z):
     """The architecture that some settings ask for: a U-Net in csbdeep's manner, as DenoiSeg has it."""
     plain = segmenter.design(settings, channels, target, pool_z)
-    return replace(plain, outputs=channels + plain.outputs)
+    in_turn = settings.schedule == "in_turn"
+    # The network that segments then sees whole batches of denoised images and nothing else, as one alone does.
+    batch_norm = in_turn or plain.batch_norm
+    return replace(plain, outputs=channels + plain.outputs, in_turn=in_turn, batch_norm=batch_norm)

@@ -1,5 +1,6 @@
 """Values of the joint training's settings chosen from the data, each with its reason."""
 
+from ..settings import JointSettings
 from . import denoise_suggestions, segment_suggestions, suggestions
 
 
@@ -20,7 +21,22 @@ def suggest(settings, images, target, gpu, merged=None, noise=True):
     """
     found = segment_suggestions.suggest(settings, images, target, gpu, merged)
     patch = settings.patch_size or found["patch_size"][0]
+    found["schedule"] = _schedule(settings)
     return found | denoise_suggestions.hiding(settings, images, patch, noise)
+
+
+def _schedule(settings):
+    weighed = next((name for name in JointSettings.SHARED if not settings.usual(name)), None)
+    if settings.recipe == "published":
+        return "constant", "the published recipe has one network learn both"
+    if settings.pretrained:
+        return "constant", "it starts from one network"
+    if weighed:
+        return "constant", f"{weighed} is about one network that learns both"
+    if not settings.minutes and settings.epochs < 2:
+        return "constant", "one epoch is too short for two networks"
+    # 10 annotated images of DSB2018, noise 20: more objects and 2 dB more in the same time (benchmarks/README.md).
+    return "in_turn", "two networks, one after the other, find more and denoise better in the same time"
 
 
 def settle(settings, images, target, gpu, merged=None):

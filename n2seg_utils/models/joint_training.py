@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data import normalisation as scaling
 from ..data.split import Part, split
+from ..learning.in_turn import InTurnTraining
 from ..learning.joint import JointTraining, PublishedTraining
 from ..learning.patches import PatchSampler
 from ..learning.segmentation import SegmentationLoss
@@ -58,9 +59,9 @@ class JointWork(SegmentWork):
     design = staticmethod(design)
 
     def scale(self, settings):
-        """See :meth:`SegmentWork.scale`; Noise2Void, which makes a teacher, learns faster from centred images."""
+        """See :meth:`SegmentWork.scale`; Noise2Void, which comes first then, learns faster from centred images."""
         usual = super().scale(settings)
-        return scaling.standard(usual, self.images) if settings.schedule == "teacher" else usual
+        return scaling.standard(usual, self.images) if settings.schedule in ("teacher", "in_turn") else usual
 
     def split(self, settings):
         """See :meth:`SegmentWork.split`: of annotated images and of the others alike, some validate."""
@@ -100,16 +101,18 @@ class JointWork(SegmentWork):
     def training(self, network, settings):
         """See :meth:`SegmentWork.training`."""
         hide = blind_spots(settings, self.images)
-        common = settings.seed, self.loss(settings), settings.denoise_weight, settings.schedule, self._spread()
-        if settings.recipe == "published":
-            count = settings.batch_size
-            training = PublishedTraining(network, self.samplers(settings, count), hide, *common)
+        published, in_turn = settings.recipe == "published", settings.schedule == "in_turn"
+        count = settings.batch_size if published or in_turn else annotated_patches(settings)
+        annotated, common = self.samplers(settings, count), (hide, settings.seed, self.loss(settings))
+        weights = settings.denoise_weight, settings.schedule, self._spread()
+        if published:
+            training = PublishedTraining(network, annotated, *common, *weights)
         else:
-            count = annotated_patches(settings)
             noisy = [self._noisy(use, settings, hide) for use in supply.SHARES]
-            training = JointTraining(
-                network, self.samplers(settings, count), noisy, hide, *common, settings.pseudo_labels
-            )
+            if in_turn:
+                training = InTurnTraining(network, annotated, noisy, *common, self.model.restore)
+            else:
+                training = JointTraining(network, annotated, noisy, *common, *weights, settings.pseudo_labels)
         training.validation_steps = self.validation_steps(settings, count)
         return training
 

@@ -96,6 +96,9 @@ def _segments(model, cite):
 
 def _does_both(model, cite):
     settings = model.settings
+    if settings.schedule == "in_turn":
+        yield from _does_both_in_turn(model, cite)
+        return
     yield (
         f"images were denoised and segmented by one network, trained for both {cite('joint')}: a U-Net "
         f"{_unet(model, cite)} that learned from all images to denoise by {_DENOISING[settings.algorithm]} "
@@ -104,6 +107,20 @@ def _does_both(model, cite):
     yield (
         f"The loss was {settings.denoise_weight:g} times the squared error of hidden pixels and "
         f"{1 - settings.denoise_weight:g} times {_loss(model)}{_SCHEDULES[settings.schedule]}."
+    )
+    yield from _labels(model)
+
+
+def _does_both_in_turn(model, cite):
+    settings = model.settings
+    yield (
+        f"images were denoised by one U-Net and segmented by another {_unet(model, cite)}, which sees nothing but what "
+        f"the first makes of them. In the first part of the training, the first, without batch normalisation, learned "
+        f"from all images by {_DENOISING[settings.algorithm]} {cite(settings.algorithm)}, {_hidden(settings)}."
+    )
+    yield (
+        f"In the second part, while it did not change any more, the other was taught from annotated images "
+        f"{_taught(model)} by {_loss(model)}."
     )
     yield from _labels(model)
 

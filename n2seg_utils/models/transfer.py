@@ -99,6 +99,11 @@ def open_start(settings):
             f"{folder.path} holds a network for each channel apart, from which segmentation cannot start. Give a model "
             "that sees all channels together"
         )
+    if architecture.in_turn:
+        raise UserError(
+            f"{folder.path} holds two networks in turn, from which no training can start. Give a model of one network: "
+            "of notebook 1 or 2, or of schedule constant"
+        )
     return Start(folder, file, architecture, folder.workflow)
 
 

@@ -14,6 +14,7 @@ class JointSettings(HidingSettings, AnnotatedSettings):
 
     FIRST: ClassVar = ("images", "masks", "target")
     OURS: ClassVar = ("method", "loss", "favoured", "warp", "recolour", "annotated_share", "pseudo_labels")
+    SHARED: ClassVar = ("denoise_weight", "annotated_share", "pseudo_labels", "batch_norm", "freeze")
 
     images: str = knob(
         "",
@@ -69,12 +70,12 @@ class JointSettings(HidingSettings, AnnotatedSettings):
         high=0.99,
     )
     schedule: str = knob(
-        "constant",
-        "Weight over time",
-        "'constant'; 'teacher': denoising first, then both (cleaner images, fewer objects); 'denoise_first'; 'ramp'.",
+        "auto",
+        "Order of learning",
+        "'in_turn': two networks, denoising first. One for both: 'constant', 'teacher', 'denoise_first' or 'ramp'.",
         "training",
         advanced=True,
-        choices=("constant", "teacher", "denoise_first", "ramp"),
+        choices=("auto", "in_turn", "constant", "teacher", "denoise_first", "ramp"),
     )
     annotated_share: float = knob(
         0.5,
@@ -121,10 +122,24 @@ class JointSettings(HidingSettings, AnnotatedSettings):
     def problems(self):
         """See :meth:`Settings.problems`; the published recipe knows nothing of some settings."""
         found = super().problems()
-        if self.recipe == "published" and self.schedule == "teacher":
-            found["schedule"] = "the published recipe knows no teacher: use constant, or recipe ours"
-        for name in self.OURS if self.recipe == "published" else ():
-            usual = getattr(type(self), name)
-            if getattr(self, name) != usual and name not in found:
-                found[name] = f"{name} has no effect with recipe published: use {usual}, or recipe ours"
+        if self.recipe == "published" and self.schedule in ("teacher", "in_turn"):
+            found["schedule"] = (
+                f"the published recipe knows no schedule '{self.schedule}': use constant, or recipe ours"
+            )
+        if self.schedule == "in_turn" and not self.minutes and self.epochs < 2 and "epochs" not in found:
+            found["epochs"] = "with schedule in_turn there is an epoch for each network at least: use 2 or more"
+        if self.schedule == "in_turn" and self.pretrained and "pretrained" not in found:
+            found["pretrained"] = (
+                "two networks in turn start from none: leave pretrained empty, or use schedule constant"
+            )
+        idle = dict.fromkeys(self.OURS, ("recipe published", "recipe ours")) if self.recipe == "published" else {}
+        if self.schedule == "in_turn":
+            idle |= dict.fromkeys(self.SHARED, ("schedule in_turn", "schedule constant"))
+        for name, (because, instead) in idle.items():
+            if not self.usual(name) and name not in found:
+                found[name] = f"{name} has no effect with {because}: use {getattr(type(self), name)}, or {instead}"
         return found
+
+    def usual(self, name):
+        """Whether a setting is what it is when nothing is said."""
+        return getattr(self, name) == getattr(type(self), name)
