@@ -3,10 +3,11 @@
 #
 # BADGE
 #
-# **What this does.** One neural network learns two things at once: to remove the noise of your images, which it learns
-# from the noisy images themselves ([Noise2Void](https://arxiv.org/abs/1811.10980)), and to find what you drew on some of
-# them. What it learns from the noise of all images helps it to segment. This is known as
-# [DenoiSeg](https://arxiv.org/abs/2005.02987).
+# **What this does.** A model learns two things in one training: to remove the noise of your images, which it learns from
+# the noisy images themselves ([Noise2Void](https://arxiv.org/abs/1811.10980)), and to find what you drew on some of
+# them. What it learns from the noise of all images, annotated or not, helps it to segment. The idea is that of
+# [DenoiSeg](https://arxiv.org/abs/2005.02987), where one network learns both at the same time; here, two networks learn
+# one after the other, which found more and denoised better in our measurements. The other way is a choice in the form.
 #
 # **What you need.** A folder of noisy images (TIFF, PNG or JPEG; 2D or volumes, grey, several channels or colour), and a
 # folder of masks for **some** of them, with the same names: label images in which each object has its own number,
@@ -94,9 +95,10 @@ work.check_data()
 #
 # The suggestions are made from your data and are good to begin with: leave a field empty to use its suggestion.
 #
-# **Weight of denoising** (advanced settings) says how much denoising counts against segmentation, whatever share of your
-# images is annotated. **Annotated patches** is the share of each training batch that is drawn from annotated images.
-# If neighbouring pixels share their noise (the check above says so), choose the algorithm *structn2v*.
+# **Order of learning** (advanced settings): first one network learns to denoise, then another to segment what the first
+# makes of your images (*in_turn*). With *constant*, one network learns both at once, as DenoiSeg does: **Weight of
+# denoising** then says how much that counts against segmentation, and **Annotated patches** which share of each batch is
+# drawn from annotated images. If neighbouring pixels share their noise (the check above says so), choose the algorithm *structn2v*.
 
 # %% cellView="form"
 # @title How to train?
@@ -114,14 +116,10 @@ work.show_patches()
 # %% [markdown]
 # ## 4 · Train
 #
-# **What should I see?** A bar with the time left, a score of the segmentation that rises and then levels off, and a piece
-# of an image that is *not* trained on: noisy, denoised, what you drew, and what the network finds. If it finds nothing
-# but background, it starts again by itself and says so. At the end, the threshold, the smallest object and more are
-# tuned on the validation images.
-#
-# Are clean images more important to you than finding every object? Choose the *Weight over time* `teacher` in the
-# advanced settings: the network then learns to denoise first (the score is 0 until half of the time is over), and a copy
-# of what it is then, its teacher, holds it to that while it learns to find objects.
+# **What should I see?** A bar with the time left, and a piece of an image that is *not* trained on: noisy, denoised, what
+# you drew, and what is found. For about half of the time only the denoised picture gets better, and what is found means
+# nothing yet. Then a score of the segmentation rises and levels off. If nothing but background is found, it starts again
+# by itself and says so. At the end, the threshold, the smallest object and more are tuned on the validation images.
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
 # works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it

@@ -431,4 +431,4 @@ def test_the_figure_has_a_panel_for_each_noise_and_a_line_for_each_method():
     bars = drawn.axes[1].containers
     assert len(bars) == 2
     assert list(bars[0].lines[0].get_ydata()) == pytest.approx([0.57, 0.63])
-    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["U-Net alone", "joint: one network for both"]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["U-Net alone", "joint"]

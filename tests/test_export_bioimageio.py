@@ -70,7 +70,8 @@ def made(tmp_path, workflow, dims=2, channels=1, kind="dataset", target="instanc
         return Denoiser(*arguments, DenoiseSettings(**common), normalisation, run)
     if workflow == "segment":
         return Segmenter(*arguments, SegmentSettings(method=method, **common), normalisation, run, target)
-    return JointModel(*arguments, JointSettings(method=method, **common), normalisation, run, target)
+    schedule = "in_turn" if architecture.in_turn else "constant"
+    return JointModel(*arguments, JointSettings(method=method, schedule=schedule, **common), normalisation, run, target)
 
 
 def image(dims, channels, seed=0):

@@ -100,6 +100,7 @@ REACHES = [
     *(Architecture(depth=depth, width=4, blur_pool=True, top_skip=False) for depth in (1, 2)),
     *(Architecture(3, depth=depth, width=2, pool_z=z) for depth in (1, 2) for z in (1, 2)),
     Architecture(3, depth=1, width=2, blur_pool=True),
+    *(Architecture(dims, depth=1, width=2, outputs=3, in_turn=True) for dims in (2, 3)),
 ]
 
 
@@ -118,7 +119,7 @@ def test_no_pixel_looks_further_than_the_reach(architecture):
         centre = [side // 2 + min(step, block - 1) for side, block in zip(shape, blocks)]
         changed = image.copy()
         changed[(0, *centre)] = 1e4
-        places = np.argwhere((answer(network, changed) != before)[0, ..., 0])
+        places = np.argwhere((answer(network, changed) != before)[0].any(axis=-1))
         reach = np.maximum(reach, np.max([centre - places.min(axis=0), places.max(axis=0) - centre], axis=0))
     assert (reach <= architecture.reach).all()
     assert (reach >= np.subtract(architecture.reach, blocks)).all(), "the reach is not wasteful either"

@@ -58,6 +58,7 @@ def test_precision_is_a_setting_of_all_trainings():
         networks.Architecture(width=4, depth=1, batch_norm=True, residual=True),
         networks.Architecture(width=4, depth=2, channels=2, together=False, narrow_decoder=True),
         networks.Architecture(dims=3, width=4, depth=1, blur_pool=True, top_skip=False, last_activation="softmax"),
+        networks.Architecture(width=4, depth=1, outputs=4, batch_norm=True, in_turn=True),
     ],
 )
 def test_a_learner_computes_in_16_bits_but_ends_in_float32_and_keeps_float32_weights(architecture):

@@ -52,7 +52,8 @@ class JointModel(Segmenter):
             return super().load(run)
         folder.require_workflow(cls.workflow)
         architecture, normalisation, file = n2v_format.load_denoiseg(folder.path)
-        settings = n2v_format.describe_network(JointSettings(recipe="published", target="instances"), architecture)
+        published = JointSettings(recipe="published", schedule="constant", target="instances")
+        settings = n2v_format.describe_network(published, architecture)
         target = Target("instances", why="DenoiSeg learns objects")
         return cls(load_network(architecture, file, folder), architecture, settings, normalisation, folder, target)
 

@@ -43,7 +43,7 @@ PUBLISHED = {
 # which prints it; the images are whole (256 x 256 pixels and more), and those that are judged are not the published.
 OURS = {20: {10: {"alone": (0.792, 0.019), "joint": (0.794, 0.012)}}}
 
-NAMES = {"alone": "U-Net alone", "sequential": "Noise2Void, then U-Net", "joint": "joint: one network for both"}
+NAMES = {"alone": "U-Net alone", "sequential": "Noise2Void, then U-Net", "joint": "joint"}
 COLOURS = {"alone": _ORANGE, "sequential": _GREY, "joint": _BLUE}
 MARKERS = {"alone": "s", "sequential": "^", "joint": "o"}
 # For methods that the published figure does not show.
