@@ -4,11 +4,13 @@ import difflib
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
 
+from ..about import VERSION
 from ..errors import UserError
+from ..learning.networks import Architecture
 
 _NAME, _SHORTEST, _LONGEST = re.compile(r"[A-Za-z0-9_+\- ()]*"), 5, 64
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
@@ -164,3 +166,27 @@ def _by(model):
         return "a U-Net"
     name = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "structN2V"}[model.settings.algorithm]
     return name if model.run.workflow == "denoise" else f"one U-Net that learned both ({name} and annotations)"
+
+
+def ours(model):
+    """What we must know to make a model again from an export: its network, scaling, and how labels are made."""
+    plain = {
+        name: value
+        for name, value in asdict(model.architecture).items()
+        if value != getattr(Architecture(), name) or name in ("dims", "channels", "depth", "width")
+    }
+    known = {
+        "version": VERSION,
+        "workflow": model.run.workflow,
+        "network": plain,
+        "normalisation": _lists({"what": type(model.normalisation).__name__, **asdict(model.normalisation)}),
+        "reach": list(model.architecture.reach),
+        "orientations": model.settings.orientations,
+    }
+    if model.run.workflow != "denoise":
+        known |= {"target": _lists(asdict(model.target)), "rule": asdict(model.rule), "outputs": list(model.outputs)}
+    return known
+
+
+def _lists(values):
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

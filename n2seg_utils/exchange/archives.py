@@ -24,6 +24,11 @@ class Folder:
         """Its files; those of subfolders are left out."""
         return [file.name for file in self.path.iterdir() if file.is_file()]
 
+    def below(self, folder):
+        """Names of the files in a subfolder; none if there is no such folder."""
+        inner = self.path / require_inside(folder, self.path)
+        return [file.name for file in inner.iterdir() if file.is_file()] if inner.is_dir() else []
+
     def read(self, name):
         """The bytes of a file.
 
@@ -62,6 +67,11 @@ class Zip:
         """All its files."""
         return self.archive.namelist()
 
+    def below(self, folder):
+        """As :meth:`Folder.below`."""
+        inner = str(require_inside(folder, self.path)) + "/"
+        return [name.removeprefix(inner) for name in self.names if name.startswith(inner) and name != inner]
+
     def read(self, name):
         """As :meth:`Folder.read`."""
         name = str(require_inside(name, self.path))
@@ -79,6 +89,11 @@ class Zip:
         if len(data) != about.file_size:
             raise self.damaged()
         return data
+
+
+def archive(path):
+    """A folder or zip."""
+    return Folder(path) if Path(path).is_dir() else Zip(path)
 
 
 def require_inside(name, where):

@@ -2,20 +2,18 @@
 
 import contextlib
 import tempfile
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
-from ..about import ADDRESS, VERSION
+from ..about import ADDRESS
 from ..data.files import require_absent, whole_file
 from ..data.normalisation import Normalisation
 from ..errors import UserError
-from ..learning.networks import Architecture
 from . import documentation, network, savedmodel
-from .about import papers
+from .about import ours, papers
 from .trial import answers, trial_image
 
 _SMALLEST_STD = 0.1  # below, the 1e-6 that readers add to a standard deviation would be seen
@@ -120,7 +118,7 @@ def _description(model, about, folder):
         inputs=[_input(spec, model, about.tiles, folder)],
         outputs=[_output(spec, model, about.tiles, folder)],
         weights=_weights(spec, model, folder),
-        config=spec.Config(bioimageio=_facts(spec, model), n2seg=_ours(model)),
+        config=spec.Config(bioimageio=_facts(spec, model), n2seg=ours(model)),
     )
 
 
@@ -253,29 +251,6 @@ def _facts(spec, model):
         model_parameter_count=model.network.count_params(),
         training=training,
     )
-
-
-def _ours(model):
-    """What is known of the network, its scaling, and how labels were made, in numbers."""
-    plain = {
-        name: value
-        for name, value in asdict(model.architecture).items()
-        if value != getattr(Architecture(), name) or name in ("dims", "channels", "depth", "width")
-    }
-    known = {
-        "version": VERSION,
-        "workflow": model.run.workflow,
-        "network": plain,
-        "normalisation": _lists({"what": type(model.normalisation).__name__, **asdict(model.normalisation)}),
-        "reach": list(model.architecture.reach),
-    }
-    if model.run.workflow != "denoise":
-        known |= {"target": _lists(asdict(model.target)), "rule": asdict(model.rule), "outputs": list(model.outputs)}
-    return known
-
-
-def _lists(values):
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 @contextlib.contextmanager

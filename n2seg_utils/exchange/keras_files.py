@@ -37,7 +37,11 @@ def read_keras(path, data=None):
     try:
         return read(path, data)
     except _NO_FILE as error:
-        raise UserError(f"{path} is damaged, or not a model that Keras saved. Restore it from a copy") from error
+        raise _damaged(path) from error
+
+
+def _damaged(path):
+    return UserError(f"{path} is damaged, or not a model that Keras saved. Restore it from a copy")
 
 
 def _read_hdf5(path, data):
@@ -61,19 +65,52 @@ def _read_keras3(path, data):
     with weights.opened(path, data) as file:
         # Keras 2.12 called the group otherwise.
         group = file["layers" if "layers" in file else "_layer_checkpoint_dependencies"]
-        places, stored = {}, {}
-        for layer in _layers(config):
-            kind = _snake_case(layer["class_name"])
-            number = places.setdefault(kind, 0)
-            places[kind] += 1
-            held = group.get(f"{kind}_{number}/vars" if number else f"{kind}/vars")
-            if held:
-                stored[layer["config"]["name"]] = [held[key] for key in sorted(held, key=int)]
-        return config, weights.numbers(stored, path, len(data))
+        stored = {layer["config"]["name"]: _arrays(held) for layer, held in _held(config, group) if "vars" in held}
+        return config, weights.numbers(_with_any(stored), path, len(data))
 
 
-def _layers(config):
-    return config["config"]["layers"]
+def read_inner(path, data):
+    """The weights of the network within a network that we exported, of the bytes of a ``.keras`` file.
+
+    Returns
+    -------
+    dict
+        Layer -> its arrays.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, or has no such network.
+    """
+    try:
+        archive = Zip(path, data)
+        config = _config(archive.read("config.json"))
+        data = archive.read("model.weights.h5")
+        with weights.opened(path, data) as file:
+            [(inner, group)] = [(layer, held) for layer, held in _held(config, file["layers"]) if "layers" in held]
+            within = _held(inner, group["layers"])
+            stored = {layer["config"]["name"]: _arrays(held) for layer, held in within if "vars" in held}
+            return weights.numbers(_with_any(stored), path, len(data))
+    except _NO_FILE as error:
+        raise _damaged(path) from error
+
+
+def _held(config, group):
+    """Each layer of a network with what is stored of it, in a file where Keras 3 numbers the layers of each kind."""
+    places = {}
+    for layer in config["config"]["layers"]:
+        kind = _snake_case(layer["class_name"])
+        number = places.setdefault(kind, 0)
+        places[kind] += 1
+        yield layer, group.get(f"{kind}_{number}" if number else kind) or {}
+
+
+def _arrays(held):
+    return [held["vars"][key] for key in sorted(held["vars"], key=int)]
+
+
+def _with_any(stored):
+    return {name: arrays for name, arrays in stored.items() if arrays}
 
 
 def _snake_case(name):

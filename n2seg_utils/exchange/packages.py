@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from ..errors import UserError
-from .archives import Folder, Zip
+from .archives import archive
 from .processing import Processing
 
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 _LARGEST = 1_000_000  # bytes of a description
-_WEIGHTS = ("keras_v3", "keras_hdf5")
+_WEIGHTS = {"keras_v3": "keras", "keras_hdf5": "keras", "tensorflow_saved_model_bundle": "savedmodel"}
+_TRIED = 48  # least side of an image that a network is tried with
 _BAD = (yaml.YAMLError, UnicodeError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 
@@ -35,19 +36,28 @@ class Package:
     path : Path
         Of the weights, for messages; in a zip there is no such file.
     data : bytes
-        The weights, as Keras saved them.
+        The weights, as Keras saved them or, if :attr:`kind` says so, as a zip of a SavedModel.
+    kind : str
+        "keras" or "savedmodel".
+    tries : list of tuple of int
+        Sizes of images that the network takes, in the order of its axes.
     processing : Processing
     order : tuple of int
         Which axis of (Z,) Y, X, C is each of the network's.
     names : tuple of str
         What each output is called, if the package says it.
+    own : dict or None
+        What we noted in it, if we wrote it.
     """
 
     path: Path
     data: bytes
+    kind: str
+    tries: list
     processing: Processing
     order: tuple
     names: tuple
+    own: dict | None = None
 
 
 def description_in(names):
@@ -66,7 +76,7 @@ def read_package(path):
     UserError
         If it is damaged, or holds nothing that can be opened here.
     """
-    files = Folder(path) if Path(path).is_dir() else Zip(path)
+    files = archive(path)
     name = description_in(files.names)
     if name is None:
         raise UserError(
@@ -83,11 +93,11 @@ def read_package(path):
 
 
 def _package(files, about):
-    if isinstance(about.get("config"), dict) and "n2seg" in about["config"]:
-        raise UserError(f"{files.path} was written by n2seg for other programs. Give the run folder of that model")
     if about.get("type", "model") != "model":
         raise UserError(f"{files.path} is no model but '{str(about['type'])[:40]}'. Give the package of a model")
-    kept = _weights(files.path, about["weights"])
+    config = about.get("config")
+    own = config.get("n2seg") if isinstance(config, dict) else None
+    kind, kept = _weights(files.path, about["weights"])
     name = _source(kept["source"])
     data = files.read(name)
     stated = kept.get("sha256")
@@ -103,7 +113,9 @@ def _package(files, about):
     order = tuple([*spatial, "channel"].index(axis) for axis in axes)
     ours = (*spatial, "channel")  # steps are made on arrays with the axes as we have them
     processing = Processing(inputs.get("preprocessing"), outputs.get("postprocessing"), ours, called, files.path)
-    return Package(files.path / str(PurePosixPath(name)), data, processing, order, names)
+    path = files.path / str(PurePosixPath(name))
+    own = own if isinstance(own, dict) and kind == "keras" and "network" in own else None
+    return Package(path, data, kind, _tries(inputs, axes), processing, order, names, own)
 
 
 def _source(source):
@@ -113,13 +125,32 @@ def _source(source):
 def _weights(path, weights):
     for kind in _WEIGHTS:
         if weights.get(kind):
-            return weights[kind]
+            return _WEIGHTS[kind], weights[kind]
     found = ", ".join(sorted(str(kind)[:40] for kind in weights)) or "none"
-    why = " A SavedModel is a program, and programs of others are not run." if found.startswith("tensorflow") else ""
     raise UserError(
-        f"{path} has no weights for Keras (keras_v3 or keras_hdf5), but {found}.{why} Give a package that has, or use "
-        "the software that it was made with"
+        f"{path} has no weights for Keras (keras_v3 or keras_hdf5) or TensorFlow (tensorflow_saved_model_bundle), but "
+        f"{found}. Give a package that has, or use the software that it was made with"
     )
+
+
+def _tries(tensor, names):
+    """Some sizes of images that a package says its network takes; none where it does not say it in numbers."""
+    if isinstance(tensor["axes"], str):
+        shape = tensor.get("shape")
+        pairs = list(zip(shape["min"], shape["step"])) if isinstance(shape, dict) else [(one, 0) for one in shape or ()]
+    else:
+        sizes = [axis.get("size") for axis in tensor["axes"]]
+        pairs = [(one["min"], one["step"]) if isinstance(one, dict) and "min" in one else (one, 0) for one in sizes]
+    pairs = pairs[1:-1]
+    if len(pairs) != len(names) - 1 or not all(type(one) is int and 0 <= one <= 4096 for pair in pairs for one in pair):
+        return []
+    if not all(least for least, _ in pairs):
+        return []
+
+    def side(least, step, more):
+        return least + (max(0, -(-(_TRIED - least) // step)) + more) * step if step else least
+
+    return [tuple(side(*pair, more) for pair in pairs) for more in range(4)]
 
 
 def _axes(tensor, path):

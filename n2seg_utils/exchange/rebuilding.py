@@ -1,5 +1,6 @@
 """A network made anew from a file's description of it, out of stock layers, for images of any size."""
 
+import contextlib
 import math
 from dataclasses import dataclass
 
@@ -62,8 +63,15 @@ def rebuild(config, stored, path):
     UserError
         If there is a layer that we do not make, or the weights are not those of this network.
     """
-    try:
+    with explained(path):
         return _rebuild(config, stored)
+
+
+@contextlib.contextmanager
+def explained(path):
+    """Say in a sentence why a network in a file cannot be made anew."""
+    try:
+        yield
     except UnknownLayerError as error:
         raise UserError(
             f"{path} cannot be opened, because its network has {error}: only plain U-Nets of stock layers are, and "

@@ -12,7 +12,7 @@ import numpy as np
 from ..about import ADDRESS, VERSION
 from ..data.files import require_absent, whole_file
 from . import network
-from .about import in_lines
+from .about import in_lines, ours
 
 _LARGEST = 1_800_000_000  # bytes of weights; a graph is a file of at most 2 GB
 
@@ -97,6 +97,7 @@ def _meta(model, about):
         "channels_out": network.channel_names(model),
         "made_with": f"n2seg-utils {VERSION}, {ADDRESS}",
         **({"about": asdict(about)} if about else {}),
+        "n2seg": ours(model),
     }
 
 

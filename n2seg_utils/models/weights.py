@@ -44,7 +44,11 @@ def load(network, path):
     ValueError
         If the file is not of a network like this one.
     """
-    stored = read(path)
+    put(network, read(path))
+
+
+def put(network, stored):
+    """As :func:`load`, of arrays that were read: layer -> its arrays."""
     weighted = {layer.name: layer for layer in network.layers if layer.weights}
     found, wanted = _by_role(stored), _by_role(weighted)
     if found.keys() != wanted.keys():
@@ -75,7 +79,12 @@ def load_fitting(network, path, leave=()):
 
 def require_for(architecture, path):
     """Raise a ValueError if a file holds fewer weights than a network has: before memory is taken for that network."""
-    held, needed = sum(array.size for arrays in read(path).values() for array in arrays), architecture.least_weights
+    require_enough(architecture, read(path))
+
+
+def require_enough(architecture, stored):
+    """As :func:`require_for`, of arrays that were read: layer -> its arrays."""
+    held, needed = sum(array.size for arrays in stored.values() for array in arrays), architecture.least_weights
     if held < needed:
         raise ValueError(f"the network has {needed:,} weights or more, and the file {held:,}")
 
