@@ -61,7 +61,7 @@ def test_our_savedmodels_predict_what_the_run_predicts(kind, tmp_path):
 
 def test_a_savedmodel_with_a_scale_for_each_image_says_what_to_give(tmp_path):
     file = export(made(tmp_path, "segment", kind="image"), tmp_path / "model.zip", SAVEDMODEL)
-    with pytest.raises(UserError, match="Give the run folder that it was made from, or its BioImage.IO package"):
+    with pytest.raises(UserError, match="Give the run folder that it was made from, or its BioImage"):
         n2s.load(file)
 
 

@@ -138,3 +138,21 @@ def test_an_array_is_filled_as_it_is_read(axes):
     for frame in image.frames(2):
         filled.write(frame.number, (slice(None), slice(None)), frame.read())
     np.testing.assert_array_equal(filled.pixels, image.pixels)
+
+
+@pytest.mark.parametrize("tile", [0, 8, -64, 31, True, 64.0, None, "big", "16", "", [64]])
+def test_a_tile_that_is_no_size_is_refused_as_by_the_command(tile, trained, tmp_path):
+    words = "must be 'auto' or a whole number of at least 32"
+    with pytest.raises(UserError, match=words):
+        trained.predict(np.ones((64, 64), "float32"), "YX", tile=tile)
+    with pytest.raises(UserError, match=words):
+        trained.predict(np.ones((2, 64, 64), "float32"), "SYX", tile=tile)
+    with pytest.raises(UserError, match=words):
+        trained.predict_folder(tmp_path, tmp_path / "out", tile=tile)
+
+
+def test_tiles_are_given_as_numbers_of_any_kind(trained):
+    image = np.random.default_rng(0).normal(100, 9, (96, 80)).astype("float32")
+    whole = trained.predict(image, "YX")
+    for tile in (64, np.int64(64), "64", "auto"):
+        np.testing.assert_allclose(trained.predict(image, "YX", tile=tile), whole, atol=1e-3)

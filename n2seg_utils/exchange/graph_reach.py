@@ -26,6 +26,8 @@ from .rebuilding import Outline
 
 _SIZES = (64, 96, 128, 80, 72, 100, 112, 192, 256, 384, 512)  # tried where nothing is said of them
 _LONGEST = 4096  # pixels to either side together that a network may look at
+_NARROW = 12  # pixels across images that are long along one axis
+_ONE_SIZE = "images of one size only"
 _WHOLE = "an answer that depends on the whole image at once"
 
 
@@ -58,11 +60,11 @@ def outline(arithmetic, shape, tries=()):
     network = GraphNetwork(influence.nodes, [arithmetic.output, *influence.grids])
     fixed = [shape[1:-1]] if all(shape[1:-1]) else []
     size, answer, grids = _taken(network, [*tries, *fixed, *((side,) * dims for side in _SIZES)], channels)
-    block = tuple(_block(side, [grid[axis] for grid in grids]) for axis, side in enumerate(size))
+    block = tuple(_block(network, size, grids, axis, channels) for axis in range(dims))
     reach = tuple(_reach(network, block, axis, channels) for axis in range(dims))
     widths = [grid[-1] * math.prod(grid[:-1]) / math.prod(size) for grid in grids]
     found = Outline(
-        dims=dims, channels=channels, outputs=answer.shape[-1], block=block, reach=reach,
+        dims=dims, channels=channels, outputs=answer[-1], block=block, reach=reach,
         width=max(1, math.ceil(max([channels, *widths]))), last_activation=_last(arithmetic),
     )  # fmt: skip
     _require_alike(GraphNetwork(arithmetic.nodes, arithmetic.output), found)
@@ -71,28 +73,45 @@ def outline(arithmetic, shape, tries=()):
 
 def _taken(network, sizes, channels):
     """A size of images that the network takes, with its answer and the sizes of the values in between."""
+    other = False
     for size in sizes:
-        found = network.fits(np.zeros((1, *size, channels), "float32"))
+        found = _sizes(network, size, channels)
         if found is None:
             continue
-        answer, *grids = (np.asarray(one) for one in found)
-        if answer.ndim != len(size) + 2 or answer.shape[1:-1] != tuple(size):
-            raise UnknownLayerError("an output of another size than the image")
-        grids = [tuple(grid[1:]) for grid in grids if len(grid) == answer.ndim]
-        if all(side % n == 0 or n % side == 0 for grid in grids for side, n in zip(size, grid)) and all(
-            min(grid[:-1]) > 1 for grid in grids
-        ):
-            return tuple(size), answer, grids
-    raise UnknownLayerError("images of one size only, or of sizes that it does not say")
+        answer, grids = found
+        if len(answer) == len(size) + 1 and answer[:-1] == tuple(size):
+            if all(min(grid[:-1]) > 1 for grid in grids):
+                return tuple(size), answer, grids
+        else:
+            other = True
+    raise UnknownLayerError("an output of another size than the image" if other else _ONE_SIZE)
 
 
-def _block(side, sides):
-    return math.lcm(1, *(max(1, side // n) for n in sides))
+def _sizes(network, size, channels):
+    """The sizes (Y, X, C) of the answer to an image, and of the values in between; None if the image does not fit."""
+    found = network.fits(np.zeros((1, *size, channels), "float32"))
+    if found is None:
+        return None
+    answer, *grids = (np.asarray(one) for one in found)
+    return answer.shape[1:], [tuple(grid[1:].tolist()) for grid in grids if len(grid) == len(size) + 2]
+
+
+def _block(network, size, grids, axis, channels):
+    """What the size of an image must be a multiple of along an axis, from how values grow when the image does."""
+    wider = list(size)
+    wider[axis] *= 2
+    found = _sizes(network, wider, channels)
+    if found is None:
+        raise UnknownLayerError(_ONE_SIZE)
+    grown = [after[axis] - before[axis] for before, after in zip(grids, found[1], strict=True)]
+    if any(more < 1 or (size[axis] % more and more % size[axis]) for more in grown):
+        raise UnknownLayerError(_ONE_SIZE)
+    return math.lcm(1, *(max(1, size[axis] // more) for more in grown))
 
 
 def _reach(network, block, axis, channels):
     """Pixels that an answer looks at in each direction along an axis."""
-    length, size = 16 * block[axis], [2 * side for side in block]
+    length, size = 16 * block[axis], _narrow(block)
     while length <= max(_LONGEST, 32 * block[axis]):
         size[axis] = length
         start = length // 2 // block[axis] * block[axis]
@@ -100,7 +119,7 @@ def _reach(network, block, axis, channels):
         np.moveaxis(image, axis + 1, 0)[start : start + block[axis]] = 1
         found = network.fits(image)
         if found is None:
-            raise UnknownLayerError("images of one size only, or of sizes that it does not say")
+            raise UnknownLayerError(_ONE_SIZE)
         [touched] = np.nonzero(np.moveaxis(np.asarray(found[0]), axis + 1, 0).reshape(length, -1).any(axis=1))
         if not touched.size:
             return 0
@@ -110,10 +129,15 @@ def _reach(network, block, axis, channels):
     raise UnknownLayerError(_WHOLE)
 
 
+def _narrow(block):
+    """A size that is small along each axis, but not smaller than paddings and croppings need."""
+    return [max(2, -(-_NARROW // side)) * side for side in block]
+
+
 def _require_alike(network, found):
     """Refuse a network for which a pixel's place in the image matters: tiles of it would not fit together."""
     for axis, (step, reach) in enumerate(zip(found.block, found.reach)):
-        size = [2 * side for side in found.block]
+        size = _narrow(found.block)
         edge = -(-reach // step) * step
         size[axis] = 2 * edge + 5 * step
         image = np.random.default_rng(0).normal(0, 1, (1, *size, found.channels)).astype("float32")

@@ -15,6 +15,8 @@ from ..learning.networks import unet
 from ..learning.prediction import TiledPredictor, tile_for_memory
 from . import weights
 
+LEAST_TILE = 32  # pixels
+
 
 class TrainedModel:
     """A trained network with all that is needed to apply it.
@@ -59,8 +61,9 @@ class TrainedModel:
         Raises
         ------
         UserError
-            If the array is not of the kind that the model was trained with.
+            If the array is not of the kind that the model was trained with, or the tile no size.
         """
+        require_tile(tile)
         if axes.lower() != "auto" and "S" in axes.upper():
             return self._predict_samples(np.asarray(image), axes.upper(), tile)
         opened = self._open(partial(open_array, image), axes)
@@ -137,6 +140,7 @@ class TrainedModel:
         list of Path
             The results, in the order of the images.
         """
+        require_tile(tile)
         files = list_images(images)
         opened = [self.open(file, axes) for file in files]
         targets = [self.target_file(out, file) for file in files]
@@ -233,6 +237,16 @@ class TrainedModel:
         if z is not None:
             inside[0] = inside[0].start
         return frames[number].read(*around), tuple(inside)
+
+
+def require_tile(tile):
+    """Raise a UserError unless this is "auto" or a side of tiles that can be used, as a number or as text."""
+    if isinstance(tile, str):
+        fits = tile == "auto" or (tile.isdecimal() and int(tile) >= LEAST_TILE)
+    else:
+        fits = isinstance(tile, int | np.integer) and not isinstance(tile, bool) and tile >= LEAST_TILE
+    if not fits:
+        raise UserError(f"tile is {tile!r}; it must be 'auto' or a whole number of at least {LEAST_TILE}: use 'auto'")
 
 
 def of_frame(on_tile, frame, frames):
