@@ -142,13 +142,15 @@ class GraphNetwork:
 
         graph = tf.compat.v1.GraphDef(node=nodes)
         graph.versions.producer = tf.version.GRAPH_DEF_VERSION
-        self._errors = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError)
+        self._misfits = tf.errors.InvalidArgumentError
+        bad = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, KeyError, TypeError)
+        self._unable = tf.errors.UnimplementedError
         try:
             whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
             one = isinstance(wanted, str)
             found = whole.graph.get_tensor_by_name
             self._apply = whole.prune(found(f"{IMAGE}:0"), found(wanted) if one else [found(name) for name in wanted])
-        except (*self._errors, KeyError, TypeError) as error:
+        except bad as error:
             raise ValueError("no graph of TensorFlow") from error
 
     def __call__(self, images, training=False):
@@ -161,8 +163,10 @@ class GraphNetwork:
         """The answer, or None if the network does not take images of this size."""
         try:
             return self(images)
-        except self._errors:
+        except self._misfits:
             return None
+        except self._unable as error:
+            raise UnknownLayerError("filters that TensorFlow cannot apply on this computer") from error
 
 
 def _require_known(op):

@@ -104,9 +104,10 @@ def _block(network, size, grids, axis, channels):
     if found is None:
         raise UnknownLayerError(_ONE_SIZE)
     grown = [after[axis] - before[axis] for before, after in zip(grids, found[1], strict=True)]
-    if any(more < 1 or (size[axis] % more and more % size[axis]) for more in grown):
+    if min(grown, default=1) < 1:
         raise UnknownLayerError(_ONE_SIZE)
-    return math.lcm(1, *(max(1, size[axis] // more) for more in grown))
+    # Where TensorFlow parts an image to apply a filter with gaps, the parts are rounded up.
+    return math.lcm(1, *(max(1, round(size[axis] / more)) for more in grown))
 
 
 def _reach(network, block, axis, channels):
