@@ -12,8 +12,9 @@ from n2seg_utils import UserError
 from n2seg_utils.cli import main
 from n2seg_utils.exchange.export import export
 from n2seg_utils.models.objects import Rule
-from n2seg_utils.settings import ExportSettings
+from n2seg_utils.settings import DenoiseSettings, ExportSettings, SegmentSettings
 
+from .conftest import TINY
 from .test_export_bioimageio import KINDS, image, made, require_same
 
 PACKAGE, SAVEDMODEL = ExportSettings(name="A test model"), ExportSettings(format="savedmodel")
@@ -142,3 +143,18 @@ def test_a_package_of_ours_that_was_changed_is_refused_in_a_sentence(what, tmp_p
     changed(file, next(name for name in ("rdf.yaml", "bioimageio.yaml") if name in names), change)
     with pytest.raises(UserError, match="exported by n2seg, but is damaged"):
         n2s.load(file)
+
+
+@pytest.mark.parametrize("train", ["denoise", "segment"])
+def test_a_training_says_that_it_starts_from_folders_only(train, sample, tmp_path):
+    package = export(made(tmp_path, "denoise"), tmp_path / "model.zip", PACKAGE)
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(tmp_path / "package")
+        (tmp_path / "weights.keras").write_bytes(archive.read("weights.keras"))
+    for start in (package, tmp_path / "package", tmp_path / "weights.keras"):
+        common = {"images": str(sample / "images"), "run": str(tmp_path / "new"), "pretrained": str(start), **TINY}
+        with pytest.raises(UserError, match="can be applied, but not trained further. Give the run folder"):
+            if train == "denoise":
+                n2s.train_denoiser(DenoiseSettings(**common))
+            else:
+                n2s.train_segmenter(SegmentSettings(masks=str(sample / "masks"), **common))

@@ -146,6 +146,7 @@ def _start(settings, images):
     """The model to train further, if there is one."""
     if not settings.pretrained:
         return None
+    RunFolder(settings.pretrained).require_start("an n2v model")
     start = Denoiser.load(settings.pretrained)
     start.require_fit(images[0])
     dims = f"{start.architecture.dims}d"

@@ -12,6 +12,8 @@ from ..versions import requirements, versions
 
 LOCK = "training.lock"  # of a training that is at work there
 
+_EXPORTS = ("rdf.yaml", "bioimageio.yaml", "saved_model.pb")  # of packages and SavedModels
+
 
 class RunFolder:
     """Names and writes the files of a run; each is whole or absent.
@@ -169,6 +171,18 @@ class RunFolder:
             "ended": f"{facts.get('ended')} ({facts.get('status')})",
             "training": f"{facts.get('training_seconds')} s on {facts.get('device')}, best epoch {best}{asked}",
         }
+
+    def require_start(self, kinds):
+        """Raise a UserError unless training can start from this folder; `kinds` are models of other software that it
+        can start from too."""
+        other = self.path.is_file() or any((self / name).is_file() for name in _EXPORTS)
+        if other and not (self / "settings.yaml").exists():
+            raise UserError(
+                f"A training cannot start from {self.path}: Keras files, packages and SavedModels can be applied, but "
+                f"not trained further. Give the run folder that it was made from, or the folder of {kinds}, or leave "
+                "'pretrained' empty"
+            )
+        return self.require()
 
     @property
     def workflow(self):

@@ -78,7 +78,7 @@ def open_start(settings):
     """
     if not settings.pretrained:
         return None
-    folder = RunFolder(settings.pretrained).require()
+    folder = RunFolder(settings.pretrained).require_start("an n2v, csbdeep or DenoiSeg model")
     if folder.made_by_n2v:
         architecture, file = n2v_format.load_architecture(folder.path)
     else:
