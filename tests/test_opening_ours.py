@@ -151,10 +151,14 @@ def test_a_training_says_that_it_starts_from_folders_only(train, sample, tmp_pat
     with zipfile.ZipFile(package) as archive:
         archive.extractall(tmp_path / "package")
         (tmp_path / "weights.keras").write_bytes(archive.read("weights.keras"))
-    for start in (package, tmp_path / "package", tmp_path / "weights.keras"):
-        common = {"images": str(sample / "images"), "run": str(tmp_path / "new"), "pretrained": str(start), **TINY}
-        with pytest.raises(UserError, match="can be applied, but not trained further. Give the run folder"):
-            if train == "denoise":
-                n2s.train_denoiser(DenoiseSettings(**common))
-            else:
-                n2s.train_segmenter(SegmentSettings(masks=str(sample / "masks"), **common))
+    start, settings = {
+        "denoise": (n2s.train_denoiser, DenoiseSettings(images=str(sample / "images"))),
+        "segment": (
+            n2s.train_segmenter,
+            SegmentSettings(images=str(sample / "images"), masks=str(sample / "masks")),
+        ),
+    }[train]
+    for number, path in enumerate((package, tmp_path / "package", tmp_path / "weights.keras")):
+        given = settings.replace(run=str(tmp_path / f"new_{number}"), pretrained=str(path), **TINY)
+        with pytest.raises(UserError, match=r"can be applied, but not trained further\. Give the run folder"):
+            start(given)
