@@ -27,7 +27,7 @@ from .rebuilding import Outline
 _SIZES = (64, 96, 128, 80, 72, 100, 112, 192, 256, 384, 512)  # tried where nothing is said of them
 _LONGEST = 4096  # pixels to either side together that a network may look at
 _NARROW = 12  # pixels across images that are long along one axis
-_ONE_SIZE = "images of one size only"
+_ONE_SIZE = "room for images of one size only"
 _WHOLE = "an answer that depends on the whole image at once"
 
 
