@@ -164,7 +164,7 @@ work.report()
 # %% [markdown]
 # **For other programs and other people.** The form writes the model in a format that others read: for the
 # [BioImage Model Zoo](https://bioimage.io) and deepImageJ, for CSBDeep in Fiji, or for n2v. Enter who made it and what it
-# is for; it holds a small piece of one of your images, on which it is tested.
+# is for. A package for the Zoo also holds a small piece of one of your images, on which others can test it.
 
 # %% cellView="form"
 # @title For which program, and what to say of the model?
