@@ -8,6 +8,13 @@ import tifffile
 
 _SECONDS = {"µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600}
 _METRES = {"Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "um": 1e-6, "micron": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1}
+_NAMES = {"angstrom": "Å", "nanometer": "nm", "micrometer": "µm", "millimeter": "mm", "centimeter": "cm", "meter": "m"}
+
+
+def microns_of(unit):
+    """How many µm a unit of length is, by its sign or its whole name; None if it is not known."""
+    metres = _METRES.get(_NAMES.get(unit.replace("metre", "meter"), unit))
+    return metres and metres / 1e-6
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def bring(path, on_progress=None, cache=None, files=None):
         return path
     path = path.absolute()
     files = files or list_images(path)
+    if any(file.is_dir() for file in files):  # OME-Zarr: too large to copy, and read chunk by chunk
+        return path
     folder = path if path.is_dir() else path.parent
     local = Path(cache or Path(tempfile.gettempdir()) / "n2seg_inputs") / folder.relative_to(MOUNT)
     make_folder(local)

@@ -39,6 +39,7 @@ _REMEDIES = {
 }
 
 IMAGE_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+FOLDER_ENDING = ".zarr"  # of images that are folders of chunks
 
 
 def at_home(path):
@@ -69,22 +70,27 @@ def list_images(path):
     try:
         if is_list(path):
             return [image for image, _ in read_list(path)]
-        if path.is_file():
+        if path.is_file() or is_image(path):
             return [path]
         entries = sorted(path.iterdir(), key=natural_order)
     except FileNotFoundError:
         raise UserError(f"There is no folder or file {path}{_nearby(path)}") from None
     except OSError as error:
         raise UserError(f"Cannot open {path}: {error.strerror}. Check that you may read it") from error
-    images = [e for e in entries if is_image_name(e) and e.is_file()]
+    images = [e for e in entries if is_image(e)]
     if not images:
         raise UserError(_nothing_here(path, entries))
     return images
 
 
 def is_image_name(path):
-    """Whether a file's name is that of an image we read; hidden files are not."""
-    return path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".")
+    """Whether a name is that of an image we read; hidden files are not."""
+    return path.suffix.lower() in (*IMAGE_ENDINGS, FOLDER_ENDING) and not path.name.startswith(".")
+
+
+def is_image(path):
+    """Whether there is an image: a file of such a name or, of OME-Zarr images, a folder."""
+    return is_image_name(path) and (path.is_dir() if path.suffix.lower() == FOLDER_ENDING else path.is_file())
 
 
 def natural_order(path):
@@ -97,7 +103,7 @@ def natural_order(path):
 def stem(path):
     """A file's name without its image ending (``cell.ome.tif`` -> ``cell``)."""
     name = Path(path).name
-    return re.sub(r"(\.ome)?\.(tiff?|png|jpe?g)$", "", name, flags=re.IGNORECASE)
+    return re.sub(r"(\.ome)?\.(tiff?|png|jpe?g|zarr)$", "", name, flags=re.IGNORECASE)
 
 
 def pair_by_name(first, second):
@@ -268,7 +274,7 @@ def _nothing_here(path, entries):
 
 def _holds_images(folder):
     with contextlib.suppress(OSError):
-        return any(is_image_name(e) for e in folder.iterdir())
+        return any(is_image(e) for e in folder.iterdir())
     return False
 
 

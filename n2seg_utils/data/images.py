@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import UserError
 from . import axes as axis_rules
-from . import tiff
+from . import ome_zarr, tiff
 from .calibration import Calibration
-from .files import list_images, readable, require_space
+from .files import FOLDER_ENDING, list_images, readable, require_space
 from .pictures import read_picture
 
 KINDS = "uif"  # unsigned, signed, floating
@@ -68,15 +68,20 @@ class ImageFile:
         return [stated[c] if c < len(stated) and stated[c] else f"channel {c + 1}" for c in range(self.size["C"])]
 
     @property
+    def chunked(self):
+        """Whether this is an OME-Zarr image: a folder of chunks, of any size."""
+        return self.path.suffix.lower() == FOLDER_ENDING
+
+    @property
     def in_pages(self):
         """Whether the file must be decoded page by page, so that small pieces are no quicker to read than large."""
         return isinstance(self._planes(), tiff.Pages)
 
     @property
     def piece_bytes(self):
-        """Bytes that must be decoded at once to see one pixel: a page, or all of a picture; 0 of a mapped file."""
+        """Bytes that must be decoded at once to see one pixel: a page, a chunk, or all of a picture; 0 of a mapped file."""
         planes = self._planes()
-        if isinstance(planes, tiff.Pages):
+        if isinstance(planes, (tiff.Pages, ome_zarr.Planes)):
             return planes.piece_bytes
         return self.nbytes if isinstance(planes, np.ndarray) else 0
 
@@ -94,7 +99,7 @@ class ImageFile:
 
     def _planes(self):
         with readable(self.path):
-            about = self.path.stat()
+            about = (ome_zarr.metadata_file(self.path) if self.chunked else self.path).stat()
         return _planes(self.path, self.axes, about.st_size, about.st_mtime_ns)
 
     def frames(self, dims):
@@ -201,7 +206,7 @@ def open_image(path, axes="auto", binary=False):
     Parameters
     ----------
     path : path
-        TIFF (plain, ImageJ, OME, compressed, BigTIFF), PNG or JPEG.
+        TIFF (plain, ImageJ, OME, compressed, BigTIFF), PNG or JPEG, or the folder of an OME-Zarr image.
     axes : str
         What the dimensions mean, for files that do not say or say it wrongly; "auto" believes the file, else guesses.
     binary : bool
@@ -219,6 +224,8 @@ def open_image(path, axes="auto", binary=False):
     path = Path(path)
     if path.suffix.lower() in tiff.ENDINGS:
         shape, dtype, stated, calibration = tiff.read_header(path)
+    elif ome_zarr.is_zarr(path):
+        shape, dtype, stated, calibration = ome_zarr.read_header(path)
     else:
         pixels = read_picture(path)
         shape, dtype, calibration = pixels.shape, pixels.dtype, Calibration()
@@ -261,4 +268,6 @@ def open_images(path, axes="auto"):
 def _planes(path, axes, size, time):
     if path.suffix.lower() in tiff.ENDINGS:
         return tiff.open_planes(path, axes)
+    if ome_zarr.is_zarr(path):
+        return ome_zarr.Planes(path, axes)
     return axis_rules.planes_first(read_picture(path), axes)

@@ -54,15 +54,20 @@ def read_list(path):
 
 def _pair(path, number, line):
     """The files of a line; names may hold blanks, so that the right one to part at is found by trying."""
-    if (path.parent / line).is_file():
+    if _is_there(path.parent / line):
         return path.parent / line, None
     words = line.split(" ")
     for parted in range(1, len(words)):
         found = [path.parent / " ".join(some).strip() for some in (words[:parted], words[parted:])]
-        if all(file.is_file() for file in found):
+        if all(map(_is_there, found)):
             return tuple(found)
-    missing = next((word for word in words if word and not (path.parent / word).is_file()), line)
+    missing = next((word for word in words if word and not _is_there(path.parent / word)), line)
     raise UserError(
         f"Line {number} of {path} names {missing}, but there is no such file. Paths are relative to the list: write "
         "image and mask with a blank between them"
     )
+
+
+def _is_there(path):
+    """Whether there is such a file, or an image that is a folder."""
+    return path.is_file() or (path.suffix.lower() == ".zarr" and path.is_dir())

@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from .axes import ORDER, planes_first
 from .drive import local_file
-from .files import require_space, whole_file
+from .files import FOLDER_ENDING, require_space, whole_file
 
 # Types that ImageJ's own TIFF can hold; others are written as OME-TIFF.
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
@@ -18,13 +19,13 @@ _LARGEST_IMAGEJ = 3_900_000_000
 
 
 @contextlib.contextmanager
-def image_writer(path, like, dtype=np.float32, display=None, channels=None):
+def image_writer(path, like, dtype=np.float32, display=None, channels=None, dims=2, labels=False):
     """Write an image of the same planes as another, piece by piece, whole or not at all.
 
     Parameters
     ----------
     path : path
-        Ends in .tif.
+        Ends in .tif, or in .zarr for an OME-Zarr image.
     like : ImageFile
         Gives the size, the axes, the pixel size and the channel names.
     dtype : dtype
@@ -33,6 +34,10 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
         Darkest and brightest value shown when Fiji opens the file.
     channels : int, optional
         Number of channels if it differs from that of `like`.
+    dims : int
+        3 if it will be written in pieces of volumes, which chunks of OME-Zarr are made for.
+    labels : bool
+        Whether pixels are labels, which OME-Zarr says.
 
     Yields
     ------
@@ -41,6 +46,12 @@ def image_writer(path, like, dtype=np.float32, display=None, channels=None):
         through Z, then T), or `values` (Z, Y, X, C) into three slices of the volume of time point `number`.
     """
     dtype = np.dtype(dtype)
+    if Path(path).suffix.lower() == FOLDER_ENDING:
+        from .zarr_writing import zarr_writer
+
+        with zarr_writer(Path(path), like, dtype, display, channels, dims == 3, labels) as write:
+            yield write
+        return
     size = like.size | ({"C": channels} if channels else {})
     axes = "".join(a for a in ORDER if a in "YX" or size[a] > 1 or (a in like.axes and a != "C"))
     shape = tuple(size[a] for a in axes)

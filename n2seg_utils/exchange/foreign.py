@@ -39,7 +39,7 @@ class ForeignModel(TrainedModel):
         Which axis of (Z,) Y, X, C is each of the network's.
     """
 
-    workflow = "map"
+    workflow, in_strips = "map", False
 
     def __init__(self, network, architecture, normalisation, path, order=None):
         settings = self._settings(f"{architecture.dims}d")
@@ -59,7 +59,7 @@ class ForeignModel(TrainedModel):
     def predict_file(self, image, out, tile="auto", on_tile=None):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_file`."""
         self.require_fit(image)
-        with image_writer(out, image, channels=self._outputs) as write:
+        with image_writer(out, image, channels=self._outputs, dims=self.architecture.dims) as write:
             self._answer_into(write, image, tile, on_tile)
 
     def doubts(self, images, axes="auto"):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..data import drive
-from ..data.files import list_images, pair_by_name, stem
+from ..data.files import list_images, pair_by_name
 from ..data.images import central, open_image
 from ..progress import halves
 from ..quality import plots, qc
@@ -12,6 +12,7 @@ from ..quality.report import write_report
 from ..quality.restoration_plots import compared
 from .blind_report import judge_blindly
 from .methods import documented
+from .trained import result_name
 
 _NAMES = {"n2v": "Noise2Void", "n2v2": "N2V2", "structn2v": "structN2V"}
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
@@ -41,7 +42,7 @@ def judge_denoiser(denoiser, on_progress=None):
     quality = denoiser.run.path / "quality"
     sooner, later = halves(on_progress)
     for number, (noisy, _) in enumerate(pairs):
-        target = quality / "denoised" / f"{stem(noisy)}.tif"
+        target = quality / "denoised" / result_name(noisy)
         if not target.exists():
             denoiser.predict_file(open_image(noisy, settings.axes), target)
         if sooner:

@@ -11,6 +11,7 @@ from ..learning.networks import Architecture
 from ..settings import DenoiseSettings
 from . import n2v_format, weights
 from .run_folder import RunFolder
+from .strips import denoise_strips
 from .trained import TrainedModel, load_network, of_frame
 
 
@@ -20,7 +21,7 @@ class Denoiser(TrainedModel):
     Its `settings` are DenoiseSettings, its `normalisation` is a Normalisation.
     """
 
-    workflow = "denoise"
+    workflow, in_strips = "denoise", True
 
     @classmethod
     def load(cls, run):
@@ -77,7 +78,7 @@ class Denoiser(TrainedModel):
         denoised = self.predict_pixels(noisy, self.normalisation.for_image(image))
         return np.asarray(noisy[inside], "float32"), denoised[inside]
 
-    def predict_file(self, image, out, tile="auto", on_tile=None, dtype="float32"):
+    def predict_file(self, image, out, tile="auto", on_tile=None, dtype="float32", strips=None):
         """Denoise one image file into another.
 
         Parameters
@@ -86,10 +87,16 @@ class Denoiser(TrainedModel):
             See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_file`.
         dtype : str
             "float32", or "input" for the type of the image.
+        strips : list of int, optional
+            Of an OME-Zarr image: denoise these strips only, while others denoise the rest; see
+            :func:`~n2seg_utils.models.strips.strip_count`.
         """
         self.require_fit(image)
         kind = image.dtype if dtype == "input" else np.dtype("float32")
-        with image_writer(out, image, kind, display=display_range(image)) as write:
+        if image.chunked and self.in_strips:
+            denoise_strips(self, image, out, kind, display_range(image), tile, on_tile, strips)
+            return
+        with image_writer(out, image, kind, display_range(image), dims=self.architecture.dims) as write:
             self._denoise_into(write, image, tile, on_tile)
 
     def predict_image(self, image, tile="auto"):
@@ -115,7 +122,7 @@ class Denoiser(TrainedModel):
         """Sentences about images (a folder or a file) that differ much in brightness from those of the training."""
         if self.normalisation.kind != "dataset":  # each image has its own scaling
             return []
-        opened = [self.open(file, axes) for file in list_images(images)]
+        opened = (self.open(file, axes) for file in list_images(images))
         found = [i.path.name for i in opened if not alike(self.normalisation, fit([i], "dataset", blank=True))]
         if not found:
             return []

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.arrays import FilledArray
-from ..data.files import stem
 from ..data.images import quick_to_read
 from ..data.normalisation import Normalisation
 from ..data.targets import Target
@@ -17,7 +16,7 @@ from . import n2v_format, segmenter
 from .denoiser import display_range
 from .run_folder import RunFolder
 from .segmenter import Segmenter
-from .trained import load_network, of_frame
+from .trained import load_network, of_frame, result_name
 
 DENOISED, LABELS = "denoised", "labels"
 
@@ -140,7 +139,7 @@ class JointModel(Segmenter):
 
     def target_file(self, out, file):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.target_file`."""
-        return Path(out) / LABELS / f"{stem(file)}.tif"
+        return Path(out) / LABELS / result_name(file)
 
     def beside(self, target, outlines=False, dtype="float32"):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.beside`."""
@@ -159,7 +158,7 @@ class JointModel(Segmenter):
     def _denoised(self, image, out, tile, on_tile, dtype):
         """The frames of an image with their probabilities; when all are done, the denoised image is written too."""
         kind = image.dtype if dtype == "input" else np.dtype("float32")
-        with image_writer(out, image, kind, display=display_range(image)) as write:
+        with image_writer(out, image, kind, display_range(image), dims=self.architecture.dims) as write:
             yield from self._denoised_into(write, image, tile, on_tile)
 
     def _denoised_into(self, write, image, tile, on_tile=None):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..data import drive
-from ..data.files import list_images, pair_by_name, stem
+from ..data.files import list_images, pair_by_name
 from ..data.images import central, open_image
 from ..progress import halves
 from ..quality import plots, qc
@@ -14,6 +14,7 @@ from .denoise_report import compared_figure
 from .joint import DENOISED
 from .methods import documented
 from .segment_report import judge_segmenter, report_parts, validation_images
+from .trained import result_name
 
 _SHOWN = {2: 512, 3: 256}  # pixels along the side of a figure
 
@@ -50,7 +51,7 @@ def _judge_denoised(model, on_progress):
     model.run.require_no_links()
     quality = model.run.path / "quality"
     for number, (noisy, _) in enumerate(pairs):
-        target = quality / DENOISED / f"{stem(noisy)}.tif"
+        target = quality / DENOISED / result_name(noisy)
         if not target.exists():
             model.denoise_file(model.open(noisy), target)
         if on_progress:

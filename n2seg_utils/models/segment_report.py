@@ -15,6 +15,7 @@ from ..quality.report import write_report
 from .annotated_data import annotated_images
 from .annotated_split import CLEAN
 from .methods import documented
+from .trained import result_name
 
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
 
@@ -38,7 +39,7 @@ def judge_segmenter(segmenter, on_progress=None):
     images = validation_images(segmenter)
     sooner, later = halves(on_progress)
     for number, image in enumerate(images):
-        target = quality / "labels" / f"{stem(image.path)}.tif"
+        target = quality / "labels" / result_name(image.path)
         if not target.exists():
             segmenter.predict_file(image, target)
         if sooner:
@@ -118,7 +119,7 @@ def write_supervisely(segmenter, labels, images, axes="auto"):
 
     def pictures():
         for file in list_images(images):
-            image, found = segmenter.open(file, axes), open_image(labels / f"{stem(file)}.tif")
+            image, found = segmenter.open(file, axes), open_image(labels / result_name(file))
             for plane in range(image.planes):
                 name = supervisely.plane_name(stem(file), plane, image.planes, image.size["Z"])
                 yield name, np.asarray(image.plane(plane)), np.asarray(found.plane(plane)[..., 0])

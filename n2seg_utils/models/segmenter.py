@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data import imagej_rois
 from ..data.arrays import FilledArray
-from ..data.files import list_images
+from ..data.files import list_images, stem
 from ..data.images import open_image, quick_to_read
 from ..data.normalisation import Percentiles, percentiles
 from ..data.targets import MOST_OBJECTS, Target
@@ -169,13 +169,14 @@ class Segmenter(TrainedModel):
 
     def _write_labels(self, image, out, labelled, outlines):
         kept = []
-        with image_writer(out, image, self.dtype, display=(0, min(max(self.values), 255)), channels=1) as write:
+        shown, dims = (0, min(max(self.values), 255)), self.architecture.dims
+        with image_writer(out, image, self.dtype, shown, channels=1, dims=dims, labels=True) as write:
             for frame, labels in self._numbered(image, labelled):
                 write(frame.number, (slice(None),) * frame.dims, labels[..., None])
                 if outlines:
                     kept.append(labels.reshape(-1, *labels.shape[-2:]))
             if outlines:  # before the label image, which says that all is done
-                imagej_rois.write_rois(out.with_suffix(".zip"), np.concatenate(kept), depth=image.size["Z"])
+                imagej_rois.write_rois(_outlines_file(out), np.concatenate(kept), depth=image.size["Z"])
 
     def _numbered(self, image, labelled):
         """Frames with their labels as they are written: values of classes, or objects numbered over a volume."""
@@ -197,11 +198,11 @@ class Segmenter(TrainedModel):
 
     def beside(self, target, outlines=False):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.beside`."""
-        return [target.with_suffix(".zip")] if outlines else []
+        return [_outlines_file(target)] if outlines else []
 
     def add_missing(self, image, target, tile="auto", on_tile=None, outlines=False):
         """See :meth:`~n2seg_utils.models.trained.TrainedModel.add_missing`."""
-        file = target.with_suffix(".zip")
+        file = _outlines_file(target)
         if outlines and not file.exists():
             found = open_image(target)
             planes = [np.asarray(found.plane(number)[..., 0]) for number in range(found.planes)]
@@ -253,6 +254,11 @@ class Segmenter(TrainedModel):
         found = np.exp(logits - logits.max(axis=-1, keepdims=True))
         found /= found.sum(axis=-1, keepdims=True)
         return np.concatenate([found, answer[..., kinds:]], axis=-1) if self.by_distance else found
+
+
+def _outlines_file(labels):
+    """The ROI set beside a label image."""
+    return labels.with_name(f"{stem(labels)}.zip")
 
 
 def design(settings, channels, target, pool_z):

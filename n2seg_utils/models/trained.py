@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from ..data.arrays import open_array
-from ..data.files import list_images, require_absent, stem
+from ..data.files import FOLDER_ENDING, list_images, require_absent, stem
 from ..data.images import open_image
+from ..data.ome_zarr import is_zarr
+from ..data.parts import EVERYTHING
 from ..errors import UserError
 from ..learning import device
 from ..learning.networks import unet
 from ..learning.prediction import TiledPredictor, tile_for_memory
 from . import weights
+from .strips import strip_count
 
 LEAST_TILE = 32  # pixels
 
@@ -31,9 +34,11 @@ class TrainedModel:
     run : RunFolder
     largest_tile : int or None
         Side of the tiles that the device's memory has room for, once larger ones did not fit.
+    in_strips : bool
+        Whether one OME-Zarr image can be worked on by several processes, and gone on with.
     """
 
-    largest_tile = None
+    largest_tile, in_strips = None, False
 
     def __init__(self, network, architecture, settings, normalisation, run):
         self.network, self.architecture = network, architecture
@@ -109,7 +114,7 @@ class TrainedModel:
 
     def target_file(self, out, file):
         """Where in a folder of results that of an image goes."""
-        return Path(out) / f"{stem(file)}.tif"
+        return Path(out) / result_name(file)
 
     def beside(self, target, **options):
         """What :meth:`predict_file` writes beside a result, with these options: a list of Path."""
@@ -118,7 +123,9 @@ class TrainedModel:
     def add_missing(self, image, target, tile="auto", on_tile=None, **options):
         """Write what :meth:`predict_file` would have written beside a result that is there, as far as it is not."""
 
-    def predict_folder(self, images, out, tile="auto", on_progress=None, keep_existing=False, axes="auto", **options):
+    def predict_folder(
+        self, images, out, tile="auto", on_progress=None, keep_existing=False, axes="auto", part=EVERYTHING, **options
+    ):
         """Apply the model to a folder of images (or one file), one file at a time, into another folder.
 
         Files that exist are never overwritten.
@@ -134,6 +141,8 @@ class TrainedModel:
             Go on where an earlier call stopped, instead of refusing when a result is there already.
         axes : str
             What the dimensions mean; see :meth:`open`.
+        part : Part
+            Do a part of the work, while other processes do the others.
 
         Returns
         -------
@@ -142,27 +151,33 @@ class TrainedModel:
         """
         require_tile(tile)
         files = list_images(images)
-        opened = [self.open(file, axes) for file in files]
-        targets = [self.target_file(out, file) for file in files]
-        _require_distinct(files, targets)
+        _require_distinct(files, [self.target_file(out, file) for file in files])
+        work = list(part.share(files, lambda file: self._strip_count(file, axes)))
+        targets = [self.target_file(out, file) for file, _ in work]
         if not keep_existing:
             require_absent([*targets, *(file for target in targets for file in self.beside(target, **options))])
         for folder in {target.parent for target in targets}:
             if folder.resolve() == files[0].parent.resolve():
                 raise UserError(f"{folder} is the folder of the images. Choose another folder for the results")
-        for image in opened:
-            self.require_fit(image)
-        for number, (image, target) in enumerate(zip(opened, targets)):
+        for file, _ in work:  # all of them before the first takes its time; none is kept, for there may be many
+            self.require_fit(self.open(file, axes))
+        for number, ((file, strips), target) in enumerate(zip(work, targets)):
 
-            def report(done, total, number=number, image=image):
+            def report(done, total, number=number, file=file):
                 if on_progress:
                     short = self.largest_tile
                     how = f", in tiles of {short} pixels since there is little memory" if short else ""
-                    on_progress((number + done / total) / len(opened), f"{image.path.name}{how}")
+                    on_progress((number + done / total) / len(work), f"{file.name}{how}")
 
-            write = self.add_missing if os.path.exists(target) else self.predict_file
-            write(image, target, tile=tile, on_tile=report, **options)
+            there = os.path.exists(target)
+            more = {} if there or strips is None else {"strips": strips}
+            write = self.add_missing if there else self.predict_file
+            write(self.open(file, axes), target, tile=tile, on_tile=report, **options, **more)
         return targets
+
+    def _strip_count(self, file, axes):
+        """How many strips of an image can be worked on apart; None of one that is done as a whole."""
+        return strip_count(self, self.open(file, axes)) if self.in_strips and is_zarr(file) else None
 
     def open(self, file, axes="auto"):
         """Open an image with these axes; else as the training images were, if it has as many dimensions; else as it
@@ -269,6 +284,11 @@ def load_network(architecture, file, run):
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise run.damaged(Path(file).name) from error
     return network
+
+
+def result_name(file):
+    """What the result of an image is called: of OME-Zarr images it is one, too; of others a TIFF."""
+    return f"{stem(file)}{'.ome.zarr' if file.suffix.lower() == FOLDER_ENDING else '.tif'}"
 
 
 def _require_distinct(files, targets):
