@@ -17,6 +17,7 @@ from .tables import read_json
 
 _CACHE = 256_000_000  # bytes of decoded chunks to keep
 _LARGEST = 10**17  # bytes; more than any disk has was not meant
+_PLACES = "coordinateTransformations"
 _TYPES = {"time": "T", "channel": "C"}
 _OLD_AXES = "TCZYX"  # of OME-NGFF 0.1 and 0.2, which do not name them
 _METADATA = {2: (".zattrs", ".zarray", "zarr"), 3: ("zarr.json", "zarr.json", "zarr3")}
@@ -169,7 +170,7 @@ def sound(path):
     except MemoryError as error:
         raise UserError(f"{path} is too large for this computer's memory. Save it in smaller chunks") from error
     except PermissionError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or 'no permission'}. Check that you may read it") from error
+        raise UserError(f"Cannot read {path}: permission denied. Check that you may read it") from error
     except (ValueError, RuntimeError, NotImplementedError, OSError, TypeError, OverflowError) as error:
         raise UserError(
             f"{path} is damaged, or stored in a way that is not known here. Copy it again from where it came, or write "
@@ -200,7 +201,7 @@ def _about(path, group):
                 about = about.get("attributes", {}) if name == "zarr.json" else about
                 return about.get("ome", about)
             except (OSError, ValueError, AttributeError) as error:
-                raise UserError(f"{path} is damaged: {file} is no JSON that describes an image. Copy it again") from error
+                raise UserError(f"{path} is damaged: {file.name} does not describe an image. Copy it again") from error
     raise UserError(f"{path} is no OME-Zarr image: it has neither .zattrs nor zarr.json. Give the folder that has one")
 
 
@@ -209,8 +210,9 @@ def _array(path, group, about):
         raise UserError(f"{path} is a plate. Copy the images of its wells to folders NAME.ome.zarr")
     try:
         scale = about["multiscales"][0]
-        places = [*scale.get("coordinateTransformations", ()), *scale["datasets"][0].get("coordinateTransformations", ())]
-        name = scale["datasets"][0]["path"]
+        level = scale["datasets"][0]
+        places = [*(scale.get(_PLACES) or ()), *(level.get(_PLACES) or ())]
+        name = level["path"]
         if not isinstance(name, str) or not name:
             raise TypeError("no name")
     except (LookupError, TypeError, AttributeError) as error:
@@ -240,9 +242,9 @@ def _open(path, array):
     ts = tensorstore()
     with sound(path):
         store = ts.open(spec, open=True, read=True, context=context()).result()
-        bytes_ = math.prod(store.shape) * store.dtype.numpy_dtype.itemsize
-    if bytes_ > _LARGEST:
-        raise UserError(f"{path} claims {bytes_:.0e} bytes of pixels, more than any disk holds. It is damaged: remove it")
+        size = math.prod(store.shape) * store.dtype.numpy_dtype.itemsize
+    if size > _LARGEST:
+        raise UserError(f"{path} claims {size:.0e} bytes of pixels, more than any disk holds. It is damaged: remove it")
     return store
 
 
@@ -255,7 +257,7 @@ def _axes(path, about):
         named = [(a, "") if isinstance(a, str) else (a["name"], a.get("type", "")) for a in stated]
         letters = "".join(_TYPES.get(kind, name.upper()) for name, kind in named)
     except (LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} does not name its axes as OME-Zarr does. Write it again with other software") from error
+        raise UserError(f"{path} does not name its axes as OME-Zarr does. Write it with other software") from error
     if not set(letters) <= set(ORDER) or len(set(letters)) != len(named) or not {"Y", "X"} <= set(letters):
         names = ", ".join(str(name) for name, _ in named)[:60]
         raise UserError(f"{path} has the axes {names}; only t, c, z, y and x, once each, are known. Save it with those")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.files import list_images, pair_by_name
+from ..data.files import is_image, list_images, pair_by_name
 from ..data.images import open_image, require_finite
 from ..errors import UserError
 
@@ -24,7 +24,7 @@ def matched(prediction, truth):
         When nothing matches, or two files have one name.
     """
     predictions, truths = list_images(prediction), list_images(truth)
-    if len(predictions) == len(truths) == 1 and Path(prediction).is_file() and Path(truth).is_file():
+    if len(predictions) == len(truths) == 1 and is_image(Path(prediction)) and is_image(Path(truth)):
         return [(predictions[0], truths[0])], []
     pairs, alone = pair_by_name(predictions, truths)
     pair_by_name([], predictions)  # refuses two files of one name
