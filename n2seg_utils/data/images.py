@@ -79,7 +79,7 @@ class ImageFile:
 
     @property
     def piece_bytes(self):
-        """Bytes that must be decoded at once to see a pixel: a page, a chunk, or all of a picture; 0 of a mapped file."""
+        """Bytes that must be decoded at once to see a pixel: a page, a chunk, all of a picture; 0 if it is mapped."""
         planes = self._planes()
         if isinstance(planes, (tiff.Pages, ome_zarr.Planes)):
             return planes.piece_bytes

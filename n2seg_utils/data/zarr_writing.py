@@ -155,7 +155,7 @@ def _create(folder, path, like, dtype, display, channels, deep, labels):
         "shape": shape,
         "chunks": [min(chunk.get(a, 1), size[a]) for a in axes],
         "dtype": dtype.newbyteorder("<").str if dtype.itemsize > 1 else dtype.str,
-        "compressor": {"id": "blosc", "cname": "zstd", "clevel": 3, "shuffle": 1},
+        "compressor": {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1},
         "dimension_separator": "/",
         "fill_value": 0,
     }
