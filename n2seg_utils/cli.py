@@ -148,9 +148,17 @@ def _tell_trained(model, scores, report, answer):
 def _predict(options, answer):
     if options.tile != "auto" and not (options.tile.isdecimal() and int(options.tile) >= 32):
         raise UserError(f"--tile is '{options.tile}'; it must be auto or a whole number of at least 32: use auto")
+    if options.join:
+        from .cli_parts import join
+
+        join(options, answer)
+        return
     settings = _training_file(options)
     wanted = _chosen(options, ("run", "images", "axes"), settings)
     _require(wanted, "run", "images")
+    from .data.parts import parse_part
+
+    part = parse_part(options.part) if options.part else None
     from .knobs import read_values
 
     more = ("dtype", "outlines", "threshold", "min_size")
@@ -164,7 +172,7 @@ def _predict(options, answer):
 
     run, images, axes = wanted.values()
     given = {name: getattr(options, name) for name in more}
-    files = predict(run, images, options.out, options.tile, "auto" if axes is None else axes, usual, **given)
+    files = predict(run, images, options.out, options.tile, "auto" if axes is None else axes, usual, part, **given)
     answer.update(run=str(run), out=options.out, files=[str(file) for file in files])
 
 

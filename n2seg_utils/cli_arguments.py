@@ -30,6 +30,8 @@ EXAMPLES = {
         "n2seg predict --run my_run --images my_images --out denoised": "denoised/NAME.tif",
         "n2seg predict --run my_model --images my_images --out labels --outlines imagej": "for Fiji, too",
         "n2seg predict --config settings.yaml --images new_images --out new_results": "with the run it names",
+        "n2seg predict --run my_run --images my_images --out in_parts --part 3/50": "one of 50 jobs on a cluster",
+        "n2seg predict --out in_parts --join 50": "when all are done; workflow/predict.smk does both",
     },
     "export": {
         "n2seg export --run my_run --out my_model.zip --format bioimageio": "a package for many programs",
@@ -157,6 +159,8 @@ def _predict(command):
         "--min-size", type=_at_least(0), help="pixels of the smallest object, in place of the tuned one"
     )
     command.add_argument("--outlines", choices=("none", "imagej", "supervisely"), help="write outlines of objects too")
+    command.add_argument("--part", metavar="K/N", help="do part K of N only, while other jobs do the others")
+    command.add_argument("--join", metavar="N", type=_at_least(1), help="when all N parts are done, join their tables")
     _config(command)
     _json(command)
 

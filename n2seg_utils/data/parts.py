@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..errors import UserError
 
-_MOST = 100_000
+_MOST = 900  # tables of all are open at once when they are put together
 
 
 @dataclass(frozen=True)
@@ -66,5 +66,5 @@ def parse_part(text):
     number, sign, count = (piece.strip() for piece in text.partition("/"))
     whole = number.isdecimal() and count.isdecimal() and len(count) < 9
     if not (sign and whole and 1 <= int(number) <= int(count) <= _MOST):
-        raise UserError(f"--part is '{text}'; write which part of how many, from 1/10 to 10/10 for ten")
+        raise UserError(f"--part is '{text}'; write which of how many, up to 900, from 1/10 to 10/10 for ten")
     return Part(int(number), int(count))

@@ -4,6 +4,7 @@ import contextlib
 import json
 
 from .files import list_images, write_text
+from .ome_zarr import metadata_file
 
 _NOTE = "made_from.json"
 
@@ -18,8 +19,13 @@ def made_from(images, made_with):
     made_with : dict
         Whatever else they depend on.
     """
-    files = {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in list_images(images)}
+    files = {p.name: _state(p) for p in list_images(images)}
     return json.dumps({"images": str(images), **made_with, "files": files})
+
+
+def _state(file):
+    about = (metadata_file(file) if file.is_dir() else file).stat()
+    return [about.st_size, about.st_mtime_ns]
 
 
 def begun(folder, text):

@@ -121,7 +121,7 @@ class Strips:
 def strip_rows(like, dims, reach):
     """Rows of a strip: of whole chunks, and so many that what is read around them is little beside them."""
     chunk = (FLAT if dims == 2 else DEEP)["Y"]
-    return chunk * math.ceil(max(chunk, 8 * reach) / chunk)
+    return chunk * math.ceil(max(2 * chunk, 8 * reach) / chunk)
 
 
 class _Target:

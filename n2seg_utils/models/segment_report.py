@@ -10,7 +10,7 @@ from ..data.tables import read_table, write_table
 from ..progress import halves
 from ..quality import overlays, plots
 from ..quality.label_qc import judge_labels
-from ..quality.measurements import measure
+from ..quality.measurements import measured
 from ..quality.report import write_report
 from .annotated_data import annotated_images
 from .annotated_split import CLEAN
@@ -93,23 +93,42 @@ def example_figure(segmenter, number=0):
     return words, figure
 
 
-def write_measurements(segmenter, labels, images, axes="auto"):
+def write_measurements(segmenter, labels, images, axes="auto", files=None, name="{}.csv"):
     """Measure the objects of a folder of results; writes ``objects.csv`` and ``counts.csv`` into it.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+    labels : Path
+    images : path
+        What was segmented.
+    axes : str
+    files : list of Path, optional
+        The label images to measure; default: all of the folder.
+    name : str
+        What the tables are called.
 
     Returns
     -------
     list of dict
         The counts, a row an image.
     """
-    objects, counts = measure(
-        labels,
-        images,
-        segmenter.target.kind != "instances",
-        dims=segmenter.architecture.dims,
-        open_grey=lambda file: segmenter.open(file, axes),
-    )
-    write_table(labels / "objects.csv", objects)
-    write_table(labels / "counts.csv", counts)
+    counts = []
+
+    def objects():
+        found = measured(
+            list_images(labels) if files is None else files,
+            images,
+            segmenter.target.kind != "instances",
+            dims=segmenter.architecture.dims,
+            open_grey=lambda file: segmenter.open(file, axes),
+        )
+        for rows, count in found:
+            counts.append(count)
+            yield from rows
+
+    write_table(labels / name.format("objects"), objects())  # there may be millions
+    write_table(labels / name.format("counts"), iter(counts))
     return counts
 
 

@@ -288,7 +288,7 @@ def load_network(architecture, file, run):
 
 def result_name(file):
     """What the result of an image is called: of OME-Zarr images it is one, too; of others a TIFF."""
-    return f"{stem(file)}{'.ome.zarr' if file.suffix.lower() == FOLDER_ENDING else '.tif'}"
+    return stem(file) + (".ome.zarr" if Path(file).suffix.lower() == FOLDER_ENDING else ".tif")
 
 
 def _require_distinct(files, targets):

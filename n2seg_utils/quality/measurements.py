@@ -38,9 +38,23 @@ def measure(labels, images=None, classes=False, on_progress=None, dims=None, ope
     counts : list of dict
         A row an image, time point and plane: how many objects, how large on average, the share of pixels they cover.
     """
-    files = list_images(labels)
-    partners = dict(pair_by_name(files, list_images(images))[0]) if images else {}
     objects, counts = [], []
+    files = list_images(labels)
+    for found, count in measured(files, images, classes, on_progress, dims, open_grey):
+        objects += found
+        counts.append(count)
+    return _table_of(objects), _table_of(counts)
+
+
+def measured(files, images=None, classes=False, on_progress=None, dims=None, open_grey=open_image):
+    """The same for a list of label images, one plane or volume after another.
+
+    Yields
+    ------
+    objects : list of dict
+    count : dict
+    """
+    partners = dict(pair_by_name(files, list_images(images))[0]) if images else {}
     for number, file in enumerate(files):
         image = open_image(file)
         grey = open_grey(partners[file]) if file in partners else None
@@ -50,11 +64,9 @@ def measure(labels, images=None, classes=False, on_progress=None, dims=None, ope
             values = frame.read()[..., 0].astype("int64")
             here = {"image": file.name} | _place(frame)
             found = list(_rows(values, grey and _brightness(grey, frame), image.calibration, classes))
-            objects += [here | row for row in found]
-            counts.append(here | _count(found, values))
+            yield [here | row for row in found], here | _count(found, values)
         if on_progress:
             on_progress((number + 1) / len(files), file.name)
-    return _table_of(objects), _table_of(counts)
 
 
 def _place(frame):

@@ -4,12 +4,15 @@ from pathlib import Path
 
 from ..data import results
 from ..data.files import require_absent
+from ..data.parts import EVERYTHING
 from ..errors import UserError
 from ..ui.progress import bar
 from ..words import counted
+from . import parts
+from .parts import TABLES
 
 
-def predict(run, images, out, tile="auto", axes="auto", usual=None, **options):
+def predict(run, images, out, tile="auto", axes="auto", usual=None, part=None, **options):
     """Apply the model of a run folder, of whatever kind, to a folder of images.
 
     What an earlier call of the same began and did not end goes on: files that are there are kept.
@@ -23,6 +26,9 @@ def predict(run, images, out, tile="auto", axes="auto", usual=None, **options):
         See :meth:`~n2seg_utils.models.trained.TrainedModel.predict_folder`.
     usual : dict, optional
         Options in place of the run's, as far as such a model knows them.
+    part : Part, optional
+        Do a part of the images, or of strips of OME-Zarr images, while other processes do the others; then
+        :func:`~n2seg_utils.workflows.parts.join_parts` puts their tables together.
     **options
         What was chosen of ``dtype`` (denoising), ``outlines``, ``threshold`` and ``min_size`` (segmentation); None
         leaves it as in the run.
@@ -47,8 +53,17 @@ def predict(run, images, out, tile="auto", axes="auto", usual=None, **options):
     made_with = {"run": str(run), "trained": facts.get("ended"), "rule": facts.get("rule"), "axes": axes, **given}
     text = results.made_from(images, made_with)
     apply = {"denoise": _denoise_folder, "map": _map_folder}.get(workflow, _segment_folder)
-    with results.unfinished(Path(out), text) as (again, begin):
-        return apply(model, images, Path(out), tile, axes, again, begin, **given)
+    if part:
+        parts.require_same(out, text)
+        if parts.is_done(out, part):
+            print(f"Part {part} is done already")
+            return []
+    notes, share = (parts.folder(out, part), part) if part else (Path(out), EVERYTHING)
+    with results.unfinished(notes, text) as (again, begin):
+        files = apply(model, images, Path(out), tile, axes, again, begin, share, **given)
+        if part:
+            parts.note_done(out, part, text, len(files))
+    return files
 
 
 _DOES = {"denoise": "denoises", "segment": "segments", "map": "gives what nobody knows the meaning of"}
@@ -66,43 +81,49 @@ def _first(begin, update):
     return told
 
 
-def _denoise_folder(denoiser, images, out, tile, axes, again, begin, dtype=None):
-    _doubt(denoiser, images, axes)
+def _denoise_folder(denoiser, images, out, tile, axes, again, begin, part, dtype=None):
+    _doubt(denoiser, images, axes, part)
     update, dtype = bar("Denoising"), dtype or denoiser.settings.dtype
-    files = denoiser.predict_folder(images, out, tile, _first(begin, update), again, axes, dtype=dtype)
+    files = denoiser.predict_folder(images, out, tile, _first(begin, update), again, axes, part, dtype=dtype)
     update.close(f"{counted(len(files), 'image')} written to {out}")
     return files
 
 
-def _map_folder(model, images, out, tile, axes, again, begin):
+def _map_folder(model, images, out, tile, axes, again, begin, part):
     update = bar("Predicting")
-    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes)
+    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes, part)
     update.close(f"{counted(len(files), 'image')} written to {out}, one channel for each output of the network")
     return files
 
 
-def _segment_folder(model, images, out, tile, axes, again, begin, **chosen):
+def _segment_folder(model, images, out, tile, axes, again, begin, part, **chosen):
     from ..models.segment_report import write_measurements, write_supervisely
 
-    joint = model.workflow == "joint"
+    joint, in_parts = model.workflow == "joint", part != EVERYTHING
     model.settings = settings = model.settings.replace(**chosen).check()
-    _doubt(model, images, axes)
+    _doubt(model, images, axes, part)
     update = bar("Denoising and segmenting" if joint else "Segmenting")
     labels = model.target_file(out, images).parent
     project = [labels / "supervisely"] if settings.outlines == "supervisely" else []
-    require_absent(project if again else [labels / "objects.csv", labels / "counts.csv", *project])
+    if in_parts and project:
+        raise UserError("A Supervisely project cannot be written in parts. Leave out --part, or outlines=supervisely")
+    name = f"{TABLES}/{part.name}_{{}}.csv" if in_parts else "{}.csv"
+    tables = [] if in_parts else [labels / name.format(kind) for kind in ("objects", "counts")]
+    require_absent(project if again else [*tables, *project])
     more = {"dtype": settings.dtype} if joint else {}
-    imagej = settings.outlines == "imagej"
-    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes, outlines=imagej, **more)
+    more["outlines"] = settings.outlines == "imagej"
+    files = model.predict_folder(images, out, tile, _first(begin, update), again, axes, part, **more)
     if project:
         write_supervisely(model, labels, images, axes)
-    counts = write_measurements(model, labels, images, axes)
+    counts = write_measurements(model, labels, images, axes, files if in_parts else None, name)
     total = sum(row["objects"] for row in counts)
     update.close(f"{counted(len(files), 'label image')} with {counted(total, 'object')} written to {labels}")
     return files
 
 
-def _doubt(model, images, axes):
+def _doubt(model, images, axes, part):
+    if part.number > 1:  # the first of them looks at all images
+        return
     for words in model.doubts(images, axes):
         print(f"warning: {words}", flush=True)
 
