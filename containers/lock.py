@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 # JupyterLab and the command; a GPU computes where there is one; hatchling builds the package itself.
-WANTED = (f"{HERE.parent}[jupyter,export]", "tensorflow[and-cuda]", "hatchling")
+WANTED = (f"{HERE.parent}[jupyter,export,zarr]", "tensorflow[and-cuda]", "hatchling")
 HEAD = "# Made by containers/lock.py for Python {}. Both containers install these, and nothing else from outside.\n"
 
 

@@ -94,6 +94,7 @@ def test_the_lock_has_a_version_that_fits_for_all_that_the_package_wants():
         *project["project"]["dependencies"],
         *more["jupyter"],
         *more["export"],
+        *more["zarr"],
         *project["build-system"]["requires"],
     ]
     locked = lock()
