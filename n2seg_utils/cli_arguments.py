@@ -206,6 +206,7 @@ def _experiments(commands):
         if name == "job":
             command.add_argument("name", metavar="NAME", help="name of the run")
         command.add_argument("--out", metavar="DIR", help="folder for all runs; default: beside FILE, named after it")
+        command.add_argument("--data", metavar="DIR", help="folder in which are the folders that FILE names")
         _json(command)
 
 

@@ -1,5 +1,6 @@
 """The command ``n2seg experiment``: many runs, one table."""
 
+import shlex
 from pathlib import Path
 
 from .errors import UserError
@@ -15,9 +16,11 @@ def plan(options, answer):
     answer.update(out=str(out), **found)
     if not options.json:
         _print_plan(found, out)
+        data = options.data and shlex.quote(options.data)
         print(
-            f"Begin, or go on: n2seg experiment run {options.file}\nOn several processors or a cluster: "
-            f"snakemake --snakefile {snakefile()} --config file={options.file} --cores all"
+            f"Begin, or go on: n2seg experiment run {options.file}{f' --data {data}' if data else ''}\n"
+            f"On several processors or a cluster: snakemake --snakefile {snakefile()} --config file={options.file}"
+            f"{f' data={data}' if data else ''} --cores all"
         )
 
 
@@ -87,7 +90,7 @@ def _opened(options):
     from .data.files import at_home
     from .experiments.file import Experiment
 
-    experiment = Experiment.load(at_home(options.file))
+    experiment = Experiment.load(at_home(options.file), options.data)
     out = at_home(options.out) if options.out else experiment.path.with_name(f"{experiment.path.stem}_runs")
     return experiment, out
 
@@ -103,28 +106,15 @@ def _summarise(experiment, out, answer):
     for words in found["sentences"]:
         print(words)
     if found["done"]:
-        print(f"Written to {out}: runs.csv, means.csv, summary.md, and figure.png if labels were judged")
+        print(f"Written to {out}: runs.csv, means.csv, summary.md, report.html, and figure.png if labels were judged")
 
 
 def _print_plan(found, out):
-    states = [one["state"] for one in found["runs"]]
-    told = ", ".join(f"{states.count(s)} {s}" for s in ("done", "begun", "failed", "missing") if s in states)
-    annotated = f" ({found['annotated']} annotated)" if found["annotated"] else ""
-    print(f"{counted(len(states), 'run')} in {out}: {told}")
-    print(f"{counted(found['learn'], 'image')}{annotated} to learn from, {found['judged']} to judge by")
-    for one in found["runs"]:
-        print(f"  {one['state']:8} {one['run']}" + (f": {one['why']}" if "why" in one else ""))
-    if states.count("done") < len(states):
-        from .ui.progress import duration
+    from .ui.plan_words import plan_in_words
 
-        time = "an unknown time" if found["seconds"] is None else f"about {duration(found['seconds'])}"
-        why = "as long as those that are done" if found["measured"] else "as asked for, and a minute more for each"
-        why = f" ({why})" if found["seconds"] is not None else " (known when the first run is done)"
-        print(f"What is missing takes {time}{why}, one after the other, and up to {_size(found['bytes'])} of disk")
-
-
-def _size(count):
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
+    first, second, *rest = plan_in_words(found, out)
+    runs = [f"  {one['state']:8} {one['run']}" + (f": {one['why']}" if "why" in one else "") for one in found["runs"]]
+    print("\n".join([first, second, *runs, *rest]))
 
 
 def _quiet():

@@ -16,7 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from n2seg_utils.about import ADDRESS, INSTALL, TAG, TESTED  # noqa: E402
-from n2seg_utils.settings import DenoiseSettings, ExportSettings, JointSettings, QualitySettings, SegmentSettings  # noqa: E402
+from n2seg_utils.settings import (  # noqa: E402
+    CompareSettings,
+    DenoiseSettings,
+    ExportSettings,
+    JointSettings,
+    QualitySettings,
+    SegmentSettings,
+)
 
 PURPOSES = {
     "1_Noise2Void_denoising": ("Denoise images without clean examples (Noise2Void)", "synthetic nuclei, built in"),
@@ -29,6 +36,10 @@ PURPOSES = {
         "synthetic nuclei, a third annotated, built in",
     ),
     "4_Quality_control": ("Judge results of any program, with or without truth", "synthetic nuclei, built in"),
+    "5_Compare_strategies": (
+        "Find out which method, how many annotations and which settings suit your images",
+        "synthetic nuclei, built in",
+    ),
 }
 METADATA = {
     "accelerator": "GPU",
@@ -108,6 +119,7 @@ def generated():
         "segment settings": settings_table(SegmentSettings),
         "joint settings": settings_table(JointSettings),
         "quality settings": settings_table(QualitySettings),
+        "compare settings": settings_table(CompareSettings),
         "export settings": settings_table(ExportSettings),
     }
     for name, table in tables.items():

@@ -21,7 +21,7 @@ ARROWS = {
     "learning": {"data"},
     "models": {"data", "quality", "learning"},
     "exchange": {"data", "quality", "learning", "models"},
-    "ui": {"data", "quality", "learning", "models", "exchange"},
+    "ui": {"data", "quality", "learning", "models", "exchange", "experiments"},
     "experiments": {"data", "quality", "models"},
 }
 

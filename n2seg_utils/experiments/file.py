@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from ..data.files import at_home
 from ..errors import UserError
 from ..knobs import Settings, knob, parse, read_values
 from ..settings import DenoiseSettings, JointSettings, SegmentSettings
@@ -24,9 +25,12 @@ _OURS = {
     "images": "images, outside 'settings' and 'grid'", "masks": "masks, outside 'settings' and 'grid'",
     "truth": "truth, outside 'settings' and 'grid'", "run": "--out, for all runs", "sample": "images",
     "recipe": "method: published, in the grid", "seed": "seed, in the grid",
+    "steps": "steps, outside 'settings' and 'grid'",
 }  # fmt: skip
 _MOST = 100_000  # of what a number in the grid may be
 _LONGEST = 1000  # values of one name of the grid
+_LENGTHS = ("minutes", "epochs", "steps_per_epoch")  # settings of trainings that say how long they take
+_FOLDERS = ("images", "masks", "truth", "test_images", "test_masks", "test_truth")
 
 
 @dataclass
@@ -57,6 +61,14 @@ class ExperimentSettings(Settings):
     )
     test_masks: str = knob("", "Their masks", "Folder with the masks of these.", "data")
     test_truth: str = knob("", "Their clean images", "Folder with the clean images of these.", "data")
+    steps: int | None = knob(
+        None,
+        "Steps",
+        "Steps of training in each run, the same for all methods, in place of minutes.",
+        "training",
+        low=2,
+        high=10_000_000,
+    )
     cpus: int = knob(
         1, "Processors", "Processors of each run, where Snakemake shares them out.", "result", low=1, high=512
     )
@@ -107,8 +119,14 @@ class Experiment:
     grid: dict
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path, data=None):
         """Read and check a file.
+
+        Parameters
+        ----------
+        path : path
+        data : path, optional
+            Where folders are that the file names by a part of their path; else where the program was started.
 
         Raises
         ------
@@ -116,8 +134,16 @@ class Experiment:
             Naming the file, what is wrong in it, and what would work.
         """
         values = read_values(path)
+        for name in _FOLDERS if data else ():
+            if values.get(name):
+                values[name] = str(at_home(data) / at_home(str(values[name])))
+        return cls.of(path, values)
+
+    @classmethod
+    def of(cls, path, values):
+        """Check what a file says, or will say; see :meth:`load`."""
         try:
-            return _checked(Path(path), values)
+            return _checked(Path(path), dict(values))
         except UserError as error:
             raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 
@@ -147,6 +173,9 @@ def _checked(path, values):
     base = parts["settings"]
     for name in (*base, *(name for name in grid if name not in _AXES)):
         _require_known(name, grid["method"])
+    length = next((name for name in _LENGTHS if about.steps and (name in base or name in grid)), None)
+    if length:
+        raise UserError(f"steps and {length} both say how long to train: remove one of them")
     twice = [name for name in base if name in grid and name not in _AXES]
     base = {name: value for name, value in base.items() if value is not None}
     experiment = Experiment(path, about, base, grid)

@@ -11,6 +11,7 @@ from .file import METHODS, MINUTES, kinds_of
 
 _MOST_RUNS = 10_000
 _LONGEST_NAME = 120
+_EPOCHS = 30  # at least, of a training for a number of steps
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Run:
     annotated: int
     seed: int
     values: dict
+
+    @property
+    def way(self):
+        """What it has in common with runs that differ from it in their seed only."""
+        return self.method, self.noise, self.annotated, tuple(self.values.items())
 
     def identity(self):
         """What tells it from others, as a row of a table begins."""
@@ -100,15 +106,27 @@ def trainings(experiment, run):
         values |= {name: value for name, value in run.values.items() if name in kind.knobs()}
         values |= {"seed": run.seed} | ({"recipe": "published"} if run.method == "published" else {})
         settings = kind.from_mapping(values).check()
-        found[workflow] = settings.replace(**_length(settings, len(METHODS[run.method])))
+        found[workflow] = settings.replace(**_length(experiment, settings, len(METHODS[run.method])))
     return found
 
 
-def _length(settings, parts):
-    """How long to train, where as many trainings as `parts` share the time."""
+def _length(experiment, settings, parts):
+    """How long to train, where as many trainings as `parts` share the time, or the steps."""
+    if experiment.about.steps:
+        return _epochs(experiment.about.steps, parts)
     if settings.minutes == 0:
         return {"steps_per_epoch": math.ceil(settings.steps_per_epoch / parts)}
     return {"minutes": (MINUTES if settings.minutes is None else settings.minutes) / parts}
+
+
+def _epochs(steps, parts):
+    """So many steps, or up to three in a hundred more, as epochs that can be shared by one or two trainings.
+
+    >>> _epochs(2400, 1), _epochs(2400, 2)["steps_per_epoch"]
+    ({'minutes': 0, 'epochs': 30, 'steps_per_epoch': 80}, 40)
+    """
+    each = max(2, steps // _EPOCHS // 2 * 2)
+    return {"minutes": 0, "epochs": math.ceil(steps / each), "steps_per_epoch": each // parts}
 
 
 def _resolved(experiment, count, known):

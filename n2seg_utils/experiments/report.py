@@ -1,5 +1,6 @@
 """What is known of an experiment: before, meanwhile and afterwards."""
 
+from ..errors import UserError
 from . import cost, images, results
 from .plan import runs
 
@@ -32,8 +33,18 @@ def survey(experiment, out):
     }
 
 
+def belongs(experiment, out):
+    """Whether what a folder holds is of this experiment, or of one to which it can be added."""
+    try:
+        known = images.look(experiment, out)
+        results.require_same(experiment, out, known, runs(experiment, known))
+    except UserError:
+        return False
+    return True
+
+
 def summarise(experiment, out):
-    """Write the table of all runs that are done, their means, the figure and what follows; see :func:`table.write`.
+    """Write the table of all runs that are done, their means, the figure, what follows, and a report of all of it.
 
     Returns
     -------
@@ -47,4 +58,39 @@ def summarise(experiment, out):
     means, words = table.means(experiment, some), advice.sentences(some)
     if rows:
         table.write(out, rows, means, words, figure.draw(some))
+        _document(experiment, out, wanted, some, means, words)
     return {"rows": rows, "means": means, "sentences": words, "done": len(rows), "wanted": len(wanted)}
+
+
+def _document(experiment, out, wanted, some, means, words):
+    """The report, as HTML and PDF."""
+    from ..quality.document import Document, Heading, Paragraph, Picture, Table
+    from ..quality.html import write_html
+    from ..quality.pdf import write_pdf
+    from ..versions import versions
+    from . import table
+    from .pictures import compare_labels
+
+    known = images.look(experiment, out)
+    found = Document("Which way of training?", [Paragraph(sentence) for sentence in words])
+    if (out / "figure.png").exists():
+        caption = "Score against the number of annotated images, means and standard deviations"
+        found.add(Picture(caption, out / "figure.png"))
+    compared = compare_labels(experiment, out, wanted, some)
+    if compared:
+        found.add(Picture(*compared))
+    head, *rows = table.cells(means)
+    found.add(Heading("Means and standard deviations over repetitions"), Table(rows, tuple(head)))
+    about = {
+        "images to learn from": len(known.train),
+        "of which annotated": len(known.annotated),
+        "images to judge by": len(known.test),
+        "runs done": f"{sum(len(group.scores[table.main_score([group])]) for group in some)} of {len(wanted)}",
+        **versions(),
+    }
+    found.add(Heading("What happened"), Table([(name, str(value)) for name, value in about.items()], numbers=False))
+    said = {"images": experiment.about.images, **experiment.base}
+    said |= {name: ", ".join(map(str, values)) for name, values in experiment.grid.items()}
+    found.add(Heading("The experiment"), Table([(name, str(value)) for name, value in said.items()], numbers=False))
+    write_pdf(found, out / "report.pdf")
+    write_html(found, out / "report.html")

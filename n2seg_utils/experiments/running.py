@@ -33,7 +33,7 @@ def find(experiment, out, name):
     raise UserError(f"{experiment.path} has no run {name}: n2seg experiment plan {experiment.path} names them; use one")
 
 
-def run_missing(experiment, out, tell=print):
+def run_missing(experiment, out, tell=print, watch=None):
     """Do all runs that are missing, one after the other; one that fails is told, and the others are done.
 
     Parameters
@@ -42,6 +42,8 @@ def run_missing(experiment, out, tell=print):
     out : Path
     tell : callable
         Takes lines of text.
+    watch : callable, optional
+        ``watch(run, state)``, when a run begins ("training"), and when it ends ("done" or "failed").
 
     Returns
     -------
@@ -52,8 +54,10 @@ def run_missing(experiment, out, tell=print):
     wanted = runs(experiment, known)
     results.require_same(experiment, out, known, wanted)
     missing, failed = [run for run in wanted if not results.read_result(out, run)], {}
+    watch = watch or (lambda run, state: None)
     for number, run in enumerate(missing):
         tell(f"\nRun {number + 1 + len(wanted) - len(missing)} of {len(wanted)}: {run.name}")
+        watch(run, "training")
         try:
             do(experiment, out, run)
         except UserError as error:
@@ -64,6 +68,7 @@ def run_missing(experiment, out, tell=print):
         if run.name in failed:
             results.write_failure(out, run, failed[run.name])
             tell(f"No result: {failed[run.name]}")
+        watch(run, "failed" if run.name in failed else "done")
         _forget()
     return failed
 

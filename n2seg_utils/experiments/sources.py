@@ -115,7 +115,7 @@ class Opened:
                 f"{folder} has {len(fit)} {what}, and an experiment needs two at least: some to learn from, some to "
                 "judge by. Annotate more, or give test_images"
             )
-        count = min(len(fit) - 1, max(1, round(self.about.held_out * len(fit))))
+        count = held_out(len(fit), self.about.held_out)
         chosen = {fit[n] for n in np.random.default_rng(_SPLIT_SEED).permutation(len(fit))[:count]}
         self.train = [image for number, image in enumerate(images) if number not in chosen]
         self.masks = [mask for number, mask in enumerate(masks) if number not in chosen]
@@ -135,6 +135,11 @@ class Opened:
     def _target(self):
         wanted = self.experiment.base.get("target") or "auto"
         return recognise(self.all_masks, str(wanted).strip()).kind
+
+
+def held_out(annotated, share):
+    """How many of so many annotated images are kept to judge by: a share of them, but neither none nor all."""
+    return min(annotated - 1, max(1, round(share * annotated)))
 
 
 def axes_of(experiment):

@@ -41,6 +41,9 @@ class Group:
     scores: dict
     per_image: dict
 
+    def __contains__(self, run):
+        return run.way == (self.method, self.noise, self.annotated, self.values)
+
     @property
     def label(self):
         """What it is called in tables and figures, beside noise and number of annotated images."""
@@ -77,8 +80,7 @@ def groups(experiment, out, wanted):
     for run in wanted:
         result = results.read_result(out, run)
         if result:
-            key = run.method, run.noise, run.annotated, tuple(run.values.items())
-            group = found.setdefault(key, Group(*key, {}, {}))
+            group = found.setdefault(run.way, Group(*run.way, {}, {}))
             for name, value in result["scores"].items():
                 group.scores.setdefault(name, {})[run.seed] = value
             for name, values in result["per_image"].items():
@@ -122,17 +124,24 @@ def markdown(mean_rows):
     """Means ± standard deviations in Markdown."""
     if not mean_rows:
         return "No run is done yet.\n"
+    head, *rows = cells(mean_rows)
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def cells(mean_rows):
+    """Means ± standard deviations as text: the heads, then the rows."""
     names = [name for name in mean_rows[0] if not name.endswith("_sd")]
-    lines = [f"| {' | '.join(SCORE_NAMES.get(name, name) for name in names)} |", "|---" * len(names) + "|"]
+    found = [[SCORE_NAMES.get(name, name) for name in names]]
     for row in mean_rows:
-        cells = []
+        texts = []
         for name in names:
             spread = row.get(f"{name}_sd", "")
             digits = 2 if name == "psnr" else 3
             value = f"{row[name]:.{digits}f}" if name in SCORES and row[name] != "" else str(row[name])
-            cells.append(value + (f" ± {spread:.{digits}f}" if spread != "" else ""))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+            texts.append(value + (f" ± {spread:.{digits}f}" if spread != "" else ""))
+        found.append(texts)
+    return found
 
 
 def _value(experiment, run, name):

@@ -1,5 +1,6 @@
 """Progress that a person can watch, survives a reload of the tab, and is plain text when nobody is there."""
 
+import contextlib
 import shutil
 import sys
 import time
@@ -14,6 +15,25 @@ _EVERY = 1.0  # seconds between two drawings of the bar
 _PICTURE_EVERY = 4.0
 _LINE_EVERY = 60.0  # seconds without a line after which one is printed where there is no terminal
 _WIDTH = 20  # of the bar in a terminal
+_listeners = []  # who is told how far work is that is part of longer work; see aside
+
+
+@contextlib.contextmanager
+def aside(file, listen):
+    """Meanwhile, all that work tells is plain lines in a file, and how far it is goes to a function.
+
+    Parameters
+    ----------
+    file : text file
+    listen : callable
+        ``listen(share, words)``; each training, tuning and prediction begins with a share of 0 again.
+    """
+    _listeners.append(listen)
+    try:
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            yield
+    finally:
+        _listeners.pop()
 
 
 def watcher():
@@ -23,11 +43,15 @@ def watcher():
 
 def text_watcher():
     """The training watcher for a shell: with a bar in a terminal, with plain lines in a file of a cluster."""
+    if _listeners:
+        return _ListeningWatcher(_listeners[-1])
     return TerminalWatcher() if sys.stdout.isatty() else TextWatcher()
 
 
 def bar(title):
     """A progress function ``update(share, words)`` for other long work."""
+    if _listeners:
+        return _ListeningBar(title, _listeners[-1])
     if runtime.place() == "headless":
         return _TerminalBar(title) if sys.stdout.isatty() else _TextBar(title)
     return _NotebookBar(title)
@@ -164,6 +188,17 @@ class TerminalWatcher(TextWatcher):
         super()._say(words)
 
 
+class _ListeningWatcher(TextWatcher):
+    """The same lines, and a function that is told of each step."""
+
+    def __init__(self, listen):
+        self.listen = listen
+
+    def step(self, step, plan, seconds):
+        self.listen(step / plan.steps, f"training, {_where(step, plan, seconds, self.history)}")
+        super().step(step, plan, seconds)
+
+
 class _NotebookBar:
     def __init__(self, title):
         self.title, self.shown, self.drawn, self.started = title, None, 0.0, time.perf_counter()
@@ -205,6 +240,18 @@ class _TextBar:
 
     def close(self, words):
         print(f"{self.title}: {words}", flush=True)
+
+
+class _ListeningBar(_TextBar):
+    """The same lines, and a function that is told of each."""
+
+    def __init__(self, title, listen):
+        super().__init__(title)
+        self.listen = listen
+
+    def __call__(self, share, words=""):
+        self.listen(share, self.title.lower())
+        super().__call__(share, words)
 
 
 class _TerminalBar:

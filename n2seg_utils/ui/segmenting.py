@@ -67,7 +67,7 @@ class Segmenting(Workflow):
         show_findings(found)
         self.warnings = found.warnings
         self.images, self.masks, self.truth, self.target = images, masks, truth, found.target
-        show_figure(plots.side_by_side(_thumbnails(found, bring_masks(masks)), size=2.6))
+        show_figure(plots.side_by_side(thumbnails(found, bring_masks(masks)), size=2.6))
 
     def ask_settings(self):
         """Show the form for the training, with values suggested from the images."""
@@ -194,7 +194,7 @@ class _Later:
             self.bar.close(words)
 
 
-def _thumbnails(found, masks):
+def thumbnails(found, masks):
     """The middle planes of the first images with masks, what is drawn painted on them."""
     from ..data.labels import open_masks
     from ..quality.painting import painted

@@ -1,0 +1,69 @@
+"""An experiment as tables in a notebook: what is planned, and scores that fill in."""
+
+from html import escape
+
+from ..experiments.advice import way
+from ..experiments.board import Board, board
+from ..experiments.table import Group
+from .boxes import box, in_notebook, plain
+
+_CELL = "padding:.1em .8em;text-align:{}"
+_STATES = {"training": "#0072b2", "failed": "#d55e00"}
+
+
+class BoardView:
+    """A table of scores that is redrawn in place; without a notebook, a line whenever a run is done."""
+
+    def __init__(self):
+        self.shown, self.board = None, Board()
+
+    def show(self, experiment, out, wanted, training=None):
+        """Draw it anew; see :func:`~n2seg_utils.experiments.board.board`."""
+        before, self.board = self.board, board(experiment, out, wanted, training)
+        if not in_notebook():
+            if self.board.done > before.done:
+                print(plain(board_in_html(self.board)), flush=True)
+            return
+        from IPython.display import HTML, display
+
+        drawn = HTML(box(board_in_html(self.board)))
+        if self.shown is None:
+            self.shown = display(drawn, display_id=True)
+        else:
+            self.shown.update(drawn)
+
+
+def board_in_html(found):
+    """A board as HTML."""
+    title = f"<b>{found.done} of {found.wanted} runs done</b>"
+    title += f"; {escape(found.score)}, more is better" if found.score else ""
+    words = len(found.rows[0]) - sum(head.startswith("repetition") for head in found.head) - 1
+    lines = ["".join(_cell(text, "th", number < 1) for number, text in enumerate(found.head))]
+    lines += ["".join(_scored(cell, number < words) for number, cell in enumerate(row)) for row in found.rows]
+    return f"{title}<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def table_of_runs(planned):
+    """What is planned as HTML: a row for each way of training, with what differs between them."""
+    rows = {}
+    for one in planned:
+        key = one["method"], one["noise"], one["annotated"], tuple(one["settings"].items())
+        rows.setdefault(key, []).append(one)
+    noisy = len({key[1] for key in rows}) > 1 or any(key[1] for key in rows)
+    head = ["", "annotated images", *(["noise added"] if noisy else []), "repetitions"]
+    lines = ["".join(_cell(text, "th", number < 1) for number, text in enumerate(head))]
+    for key, runs in rows.items():
+        cells = [way(Group(*key, {}, {})), key[2] or "", *([f"{key[1]:g}"] if noisy else []), len(runs)]
+        lines.append("".join(_cell(str(cell), "td", number < 1) for number, cell in enumerate(cells)))
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def _scored(cell, words):
+    if words or not isinstance(cell, str):
+        return _cell(cell if words else f"{cell:.3f}", "td", words)
+    colour = _STATES.get(cell)
+    return _cell(cell or "·", "td", False, f";color:{colour}" if colour else "")
+
+
+def _cell(text, kind, left, more=""):
+    return f"<{kind} style='{_CELL.format('left' if left else 'right')}{more}'>{escape(text)}</{kind}>"
