@@ -148,7 +148,7 @@ def test_plan_tells_time_and_disk_and_writes_nothing(folder, capfd):
     assert main(["experiment", "plan", str(path)]) == 0
     said = capfd.readouterr().out
     assert "3 runs in " in said
-    assert "about 15 min" in said  # four minutes each, and one beside
+    assert "about 13 min 30 s" in said  # four minutes each, and half a minute beside
     assert "4 images (4 annotated) to learn from, 2 to judge by" in said
     assert sorted(folder.rglob("*")) == before
 
@@ -403,13 +403,24 @@ def test_the_sentence_names_a_gain_that_is_clear():
     [
         ([0.60, 0.70, 0.62], [0.67, 0.64, 0.68], "cannot be told apart"),
         ([0.60], [0.70], "one seed cannot tell whether that is chance"),
-        ([0.60, 0.61], [0.62, 0.68], "cannot be told apart"),
+        ([0.60, 0.61], [0.62, 0.68], "two seeds cannot tell whether that is chance"),
+        ([0.60, 0.61, 0.605], [0.61, 0.62, 0.60], "Take the simpler one."),
+        ([0.60, 0.70, 0.62], [0.67, 0.64, 0.68], "Run more seeds; until then take the simpler one."),
     ],
 )
 def test_the_sentence_claims_no_more_than_the_spread_allows(segment, joint, words):
     said = advice.sentences([group("segment", 12, segment), group("joint", 12, joint)])[0]
     assert words in said
     assert "gains" not in said
+
+
+def test_that_more_annotations_do_not_pay_is_said_only_where_it_is_known():
+    few, many = group("segment", 5, [0.64, 0.24]), group("segment", 10, [0.64, 0.60])
+    said = advice.sentences([few, many])[-1]
+    assert "run more seeds to know whether more annotations pay" in said
+    assert "-1.00 to 1.00" in said, "more is impossible, whatever Student says of two seeds"
+    few, many = group("segment", 50, [0.70, 0.71, 0.70, 0.705]), group("segment", 100, [0.70, 0.705, 0.71, 0.70])
+    assert "More annotations may not pay" in advice.sentences([few, many])[-1]
 
 
 def test_by_chance_alone_a_method_is_seldom_called_best():
@@ -427,7 +438,7 @@ def test_the_figure_has_a_panel_for_each_noise_and_a_line_for_each_method():
         for method in ("segment", "joint") for noise in (0, 20) for count in (3, 6)
     ]  # fmt: skip
     drawn = figure.draw(some)
-    assert [axis.get_title() for axis in drawn.axes] == ["no noise", "noise 20"]
+    assert [axis.get_title() for axis in drawn.axes] == ["images as they are", "noise 20 added"]
     bars = drawn.axes[1].containers
     assert len(bars) == 2
     assert list(bars[0].lines[0].get_ydata()) == pytest.approx([0.57, 0.63])

@@ -247,6 +247,29 @@ def test_run_all_of_quality_control_ends_in_words_pictures_and_a_report(place, w
 
 
 @pytest.mark.notebook
+def test_run_all_of_the_comparison_ends_in_a_figure_a_sentence_and_a_report(place):
+    other = "network_width = 8; network_depth = 1; patch_size = 32; batch_size = 4"
+    wanted = {"steps": 60, "annotated": "all", "seeds": 1, "sequential": True, "joint": False, "other": other}
+    shown = outputs(run_notebook("5", wanted, place / "executed.ipynb", timeout=600))
+    assert "built-in sample" in shown
+    assert "2 runs in " in shown
+    assert "2 of 2 runs done" in shown
+    assert "With your 9 annotated images" in shown
+    assert shown.count("image/png") >= 3
+    assert "Traceback" not in shown
+    assert "stderr" not in shown, "no warnings in pink"
+    [report] = list(place.rglob("comparison/report.html"))
+    results = next(path for path in report.parent.glob("results_of_*"))
+    assert len(list(results.rglob("*.tif"))) in (12, 24)
+    rows = list(csv.DictReader((report.parent / "runs.csv").open()))
+    assert sorted(row["method"] for row in rows) == ["segment", "sequential"]
+    assert rows[0]["steps"] == rows[1]["steps"]
+    assert (report.parent / "experiment.yaml").exists()
+    if ON_COLAB_ROW:
+        assert (place / "drive" / "MyDrive") in report.parents, "what is not on Drive is lost with the session"
+
+
+@pytest.mark.notebook
 def test_a_mistake_is_explained_in_a_plain_box_and_stops_run_all(place):
     (place / "empty").mkdir()
     with pytest.raises(UserError, match="is empty"):

@@ -6,6 +6,7 @@ from .comparison import best, difference
 from .table import SCORE_NAMES, main_score
 
 _FEWEST_SEEDS = 3
+_NOTHING = 0.05  # a score of labels below which nothing is compared
 _WAYS = {
     "denoise": "Noise2Void",
     "segment": "a U-Net alone",
@@ -37,6 +38,9 @@ def sentences(some):
         most = max(group.annotated for group in here)
         where = f"With {_images(most)}" if most else "Without annotations"
         where += f" and noise {noise:g} added" if noise else ""
+        if score != "psnr" and max(group.mean(score) for group in here) < _NOTHING:
+            found.append(f"{where}, no method found anything yet: give each training more time, then compare.")
+            continue
         leader, words = _best_way([group for group in here if group.annotated == most], score, where)
         found.append(words)
         found += [_settings(here, leader, score)] if leader.values else []
@@ -54,18 +58,22 @@ def _best_way(here, score, where):
     if rival is None:
         return leader, f"{where}, {way(leader)} reaches {value}; no other method was tried."
     apart = difference(leader, rival, score, len(others))
-    if apart is None or apart.low is None:
-        seeds = "one seed" if apart else "no seed in common"
+    clear = apart is not None and apart.clear and apart.gain > 0
+    if not clear and (apart is None or apart.seeds < _FEWEST_SEEDS):
+        seeds = {0: "no seed in common", 1: "one seed", 2: "two seeds"}[apart.seeds if apart else 0]
         return leader, (
             f"{where}, {way(leader)} came out highest ({value}; {way(rival)} {_number(rival.mean(score), score)}), but "
             f"{seeds} cannot tell whether that is chance: run at least {_FEWEST_SEEDS} seeds."
         )
     told = f"{_number(apart.gain, score)} {_unit(score)} ({_span(apart, score)}, {apart.seeds} seeds)"
-    if apart.clear and apart.gain > 0:
+    if clear:
         return leader, f"{where}, {way(leader)} is best ({value}) and gains {told} over {way(rival)}."
+    advice = (
+        "Take the simpler one" if apart.high < _matters(score) else "Run more seeds; until then take the simpler one"
+    )
     return leader, (
         f"{where}, {way(leader)} ({value}) and {way(rival)} ({_number(rival.mean(score), score)}) cannot be told "
-        f"apart: the difference is {told}. Take the simpler one, or run more seeds."
+        f"apart: the difference is {told}. {advice}."
     )
 
 
@@ -97,7 +105,13 @@ def _more_annotations(here, leader, score):
         changed = f"Going {step} changed the score by {_signed(apart, score)}"
         return f"{changed}; whether by chance, {_FEWEST_SEEDS} seeds or more would tell."
     told = f"({_span(apart, score)})"
-    if not (apart.clear and apart.gain > 0):
+    clear = apart.clear and apart.gain > 0
+    if not clear and (apart.seeds < _FEWEST_SEEDS or apart.high > _matters(score)):
+        return (
+            f"Going {step} changed the score by {_signed(apart, score)} {told}, which cannot be told from chance: run "
+            "more seeds to know whether more annotations pay."
+        )
+    if not clear:
         return (
             f"Going {step} brought no gain that can be told from chance: {_number(apart.gain, score)} {told}. More "
             "annotations may not pay."
@@ -132,6 +146,11 @@ def _number(value, score):
 
 def _signed(apart, score):
     return "something unknown" if apart is None else f"{'+' if apart.gain >= 0 else ''}{_number(apart.gain, score)}"
+
+
+def _matters(score):
+    """A difference that one would care about."""
+    return 0.5 if score == "psnr" else 0.05
 
 
 def _unit(score):

@@ -66,6 +66,8 @@ def difference(one, other, score, comparisons=1):
     over_images = _over_images(one, other, score, seeds)
     if over_images:
         low, high = min(low, over_images[0]), max(high, over_images[1])
+    if score != "psnr":  # all others are from 0 to 1
+        low, high = max(low, -1.0), min(high, 1.0)
     return Difference(gain, low, high, len(seeds))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from . import plan
 from .results import read_result
 
-_OVERHEAD = 60.0  # seconds of a run beside its training: to start, to compile, to judge
+_OVERHEAD = 30.0  # seconds of a run beside its training: to start, to compile, to judge
 _FIGURES = 3_000_000  # bytes of pictures and the report of a run
 _BYTES = 4  # a value
 _CHECKPOINTS = 8  # times the weights: two, each with the optimiser and the best weights so far

@@ -17,6 +17,7 @@ from ..quality.few_annotations import (
 from .table import SCORE_NAMES, main_score
 
 _KNOWN = {"segment": "alone", "sequential": "sequential", "joint": "joint"}  # as the published figure calls them
+_APART = 1.02  # from one method to the next, so that points do not hide each other
 _MORE_NAMES = {"published": "joint, by the paper's recipe", "denoise": "Noise2Void"}
 
 
@@ -41,12 +42,18 @@ def draw(some):
     styles = looks(shown)
     for axis, noise in zip(panels(figure, noises), noises):
         axis.set_xlim(0.8 * counts[0], 1.25 * counts[-1])
+        axis.set_title(
+            f"noise {noise:g} added" if noise else "images as they are" if len(noises) > 1 else "", fontsize=11
+        )
         axis.xaxis.set_major_locator(FixedLocator(counts))
-        for label, style in styles.items():
+        for number, (label, style) in enumerate(styles.items()):
+            beside = _APART ** (number - (len(styles) - 1) / 2)
             here = [group for group in shown if group.label == label and group.noise == noise]
-            points = [(g.annotated, g.mean(score), g.spread(score) or 0) for g in here]
+            points = [(beside * g.annotated, g.mean(score), g.spread(score) or 0) for g in here]
             if points:
                 draw_points(axis, sorted(points), **style, linewidth=1.8)
+    if score != "psnr":
+        figure.axes[0].set_ylim(bottom=max(0, figure.axes[0].get_ylim()[0]))
     figure.axes[0].set_ylabel(SCORE_NAMES[score], fontsize=9)
     handles = [Line2D([], [], label=_name(shown, label), **style) for label, style in styles.items()]
     legend(figure, handles)

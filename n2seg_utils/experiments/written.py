@@ -8,7 +8,8 @@ from .sources import held_out
 FILE = "experiment.yaml"
 _HEAD = "# Written by notebook 5. On a cluster, or in a shell: n2seg experiment run {} --out .\n"
 _SEEDS, _SEEDS_OF_SAMPLE = 3, 2
-_MINUTES, _MINUTES_OF_SAMPLE, _MINUTES_WITH_GPU = 10.0, 0.15, 5.0
+_MINUTES, _MINUTES_OF_SAMPLE, _MINUTES_WITH_GPU = 10.0, 0.2, 5.0
+_OTHER_OF_SAMPLE = "network_width = 16; patch_size = 64; batch_size = 8"
 
 
 def values_of(settings):
@@ -63,6 +64,8 @@ def suggest(annotated, share, sample=False, gpu=False):
         "seeds": (seeds, quick if sample else "fewer cannot tell what is chance"),
         "minutes": (minutes, quick if sample else "a GPU learns fast" if gpu else "there is no GPU"),
     }
+    if sample:
+        found["other"] = (_OTHER_OF_SAMPLE, quick)
     if annotated:
         most = annotated - held_out(annotated, share)
         fewer = [round(most / 3)] if sample else [round(most / 4), round(most / 2)]

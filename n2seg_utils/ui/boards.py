@@ -4,7 +4,7 @@ from html import escape
 
 from ..experiments.advice import way
 from ..experiments.board import Board, board
-from ..experiments.table import Group
+from ..experiments.table import Group, cells
 from .boxes import box, in_notebook, plain
 
 _CELL = "padding:.1em .8em;text-align:{}"
@@ -50,11 +50,29 @@ def table_of_runs(planned):
         key = one["method"], one["noise"], one["annotated"], tuple(one["settings"].items())
         rows.setdefault(key, []).append(one)
     noisy = len({key[1] for key in rows}) > 1 or any(key[1] for key in rows)
-    head = ["", "annotated images", *(["noise added"] if noisy else []), "repetitions"]
-    lines = ["".join(_cell(text, "th", number < 1) for number, text in enumerate(head))]
+    lines = [["", "annotated images", *(["noise added"] if noisy else []), "repetitions"]]
     for key, runs in rows.items():
-        cells = [way(Group(*key, {}, {})), key[2] or "", *([f"{key[1]:g}"] if noisy else []), len(runs)]
-        lines.append("".join(_cell(str(cell), "td", number < 1) for number, cell in enumerate(cells)))
+        told = [way(Group(*key, {}, {})), key[2] or "", *([f"{key[1]:g}"] if noisy else []), len(runs)]
+        lines.append([str(cell) for cell in told])
+    return _table(lines)
+
+
+def means_table(means, some):
+    """Means and standard deviations as HTML; see :func:`~n2seg_utils.experiments.table.means`."""
+    noisy = any(group.noise for group in some)
+    dropped = {"method", *(name for group in some for name, _ in group.values), *(() if noisy else ("noise",))}
+    rows = [
+        {"": way(group)} | {name: value for name, value in row.items() if name not in dropped}
+        for row, group in zip(means, some)
+    ]
+    return _table(cells(rows))
+
+
+def _table(rows):
+    lines = [
+        "".join(_cell(cell, "td" if number else "th", place < 1) for place, cell in enumerate(row))
+        for number, row in enumerate(rows)
+    ]
     return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 

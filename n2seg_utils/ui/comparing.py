@@ -16,7 +16,7 @@ from ..quality import plots
 from ..settings import CompareSettings
 from ..words import counted
 from . import forms, progress
-from .boards import BoardView, table_of_runs
+from .boards import BoardView, means_table, table_of_runs
 from .boxes import say, show_figure, show_png, warn
 from .plan_words import plan_in_words
 from .segmenting import thumbnails
@@ -87,9 +87,11 @@ class Comparing(Workflow):
         make_folder(out)
         write_text(out / written.FILE, written.text_of(values))
         self.form.remember()
-        self.experiment, self.out = Experiment.of(out / written.FILE, values), out
+        self.experiment, self.out = Experiment.load(out / written.FILE), out
         say(table_of_runs(plan["runs"]) + "<br>".join(map(escape, plan_in_words(plan, out))))
         say(f"The file of the experiment is <b>{escape(str(out / written.FILE))}</b>.")
+        if all(run["state"] == "done" for run in plan["runs"]):
+            say("All of this is done already, and is not done again. To do it anew, enter another folder.")
 
     def run(self):
         """Do all runs that are missing; the stop button of the notebook ends that, and the same cell goes on."""
@@ -144,9 +146,10 @@ class Comparing(Workflow):
             return
         if (self.out / "figure.png").exists():
             show_png(self.out / "figure.png")
-        say(f"Means ± standard deviations over repetitions:{_table(table.cells(self.found['means']))}")
         wanted = runs(self.experiment, self._known())
-        compared = compare_labels(self.experiment, self.out, wanted, table.groups(self.experiment, self.out, wanted))
+        some = table.groups(self.experiment, self.out, wanted)
+        say(f"Means ± standard deviations over repetitions:{means_table(self.found['means'], some)}")
+        compared = compare_labels(self.experiment, self.out, wanted, some)
         if compared:
             say(escape(compared[0]))
             show_figure(compared[1])
@@ -160,7 +163,8 @@ class Comparing(Workflow):
         wanted = runs(self.experiment, self._known())
         some = table.groups(self.experiment, self.out, wanted)
         self.choice = choice = choose(self.experiment, self.out, wanted, some)
-        say(f"Highest score: <b>{escape(way(choice.group))}</b>.")
+        most = f" with {counted(choice.group.annotated, 'annotated image')}" if choice.group.annotated else ""
+        say(f"Highest score: <b>{escape(way(choice.group))}</b>{most}.")
         for file in choice.files:
             kind = file.stem.removeprefix("best_")
             say(
@@ -226,7 +230,7 @@ class Comparing(Workflow):
 
     def _complete(self, wanted):
         """What was entered; of fields that were left open, what was suggested."""
-        open_ = {name: value for name, (value, _) in self.suggested.items() if getattr(wanted, name) is None}
+        open_ = {name: value for name, (value, _) in self.suggested.items() if getattr(wanted, name) in (None, "")}
         if wanted.steps:
             open_.pop("minutes", None)
         if not self.given["masks"] and set(wanted.methods) != {"denoise"}:
@@ -243,10 +247,3 @@ def _masks(found, masks):
     from ..data.labels import open_masks
 
     return open_masks(masks, found.images)[0]
-
-
-def _table(rows):
-    head, *rest = rows
-    lines = ["".join(f"<th style='padding:0 .8em'>{escape(cell)}</th>" for cell in head)]
-    lines += ["".join(f"<td style='padding:0 .8em'>{escape(cell)}</td>" for cell in row) for row in rest]
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"

@@ -15,7 +15,7 @@ def plan_in_words(found, out):
     ]
     if states.count("done") < len(states):
         time = "an unknown time" if found["seconds"] is None else f"about {duration(found['seconds'])}"
-        why = "as long as those that are done" if found["measured"] else "as asked for, and a minute more for each"
+        why = "as long as those that are done" if found["measured"] else "as asked for, and half a minute more for each"
         why = f" ({why})" if found["seconds"] is not None else " (known when the first run is done)"
         lines.append(
             f"What is missing takes {time}{why}, one after the other, and up to {_size(found['bytes'])} of disk"
