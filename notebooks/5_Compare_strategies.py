@@ -80,8 +80,9 @@ work.check_data()
 # ## 3 · Settings and plan
 #
 # **Tick the methods** that you think of. **Annotated images**: with how many would you like to know how well it works?
-# As many are drawn by chance from yours. **Repetitions** draw others: three are the fewest that can tell what is chance.
-# All methods train for the same time. Empty fields take the suggestions, which are made from your data.
+# As many are drawn by chance from yours. **Repetitions** draw others, each with a seed of its own: three are the fewest
+# that can tell what is chance. All methods train for the same time. Empty fields take the suggestions, which are made
+# from your data.
 
 # %% cellView="form"
 # @title What to compare?
@@ -111,7 +112,7 @@ work.run()
 # %% [markdown]
 # ## 5 · What came out
 #
-# The sentences claim no more than the repetitions allow: an interval of 95 % says where the true difference lies. If two
+# The sentences claim no more than the seeds allow: an interval of 95 % says where the true difference lies. If two
 # methods *cannot be told apart*, take the simpler one: a U-Net alone is simpler than joint training, which is simpler
 # than two networks. **AP at IoU 0.5**: the share of objects that were found, among those found, missed and invented. 1
 # is perfect. **PSNR**: signal against the error that is left, in decibels.

@@ -311,7 +311,7 @@ def test_the_board_fills_in(notebook, trained):
     results.write_failure(work.out, wanted[1], "by chance")
     found = board(work.experiment, work.out, wanted, wanted[2])
     assert (found.done, found.wanted, found.score) == (1, 4, "AP at IoU 0.5")
-    assert found.head == ["", "repetition 1", "repetition 2", "mean"]
+    assert found.head == ["", "seed 1", "seed 2", "mean"]
     assert found.rows == [["a U-Net alone", 0.51, "training", 0.51], ["joint training", "failed", "", ""]]
     shown = boards.board_in_html(found)
     assert "1 of 4 runs done" in shown

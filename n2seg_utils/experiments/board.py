@@ -52,7 +52,7 @@ def board(experiment, out, wanted, training=None):
         words = [way(Group(*run.way, {}, {})), *(_said(run, name) for name in shown)]
         row = rows.setdefault(run.way, [words, dict.fromkeys(seeds, "")])
         row[1][run.seed] = _state(out, run, result, score, training)
-    head = ["", *(_HEADS[name] for name in shown), *(f"repetition {seed}" for seed in seeds), "mean"]
+    head = ["", *(_HEADS[name] for name in shown), *(f"seed {seed}" for seed in seeds), "mean"]
     cells = [[*words, *scores.values(), _mean(scores.values())] for words, scores in rows.values()]
     return Board(score and SCORE_NAMES[score], head, cells, done, len(wanted))
 

@@ -80,7 +80,7 @@ def _document(experiment, out, wanted, some, means, words):
     if compared:
         found.add(Picture(*compared))
     head, *rows = table.cells(means)
-    found.add(Heading("Means and standard deviations over repetitions"), Table(rows, tuple(head)))
+    found.add(Heading("Means and standard deviations over seeds"), Table(rows, tuple(head)))
     about = {
         "images to learn from": len(known.train),
         "of which annotated": len(known.annotated),

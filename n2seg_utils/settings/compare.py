@@ -61,7 +61,7 @@ class CompareSettings(Settings):
     )
     seeds: int | None = knob(
         None,
-        "Repetitions",
+        "Repetitions (seeds)",
         "How often each is repeated with other annotated images; fewer than three cannot tell what is chance.",
         "training",
         low=1,

@@ -37,7 +37,7 @@ def board_in_html(found):
     """A board as HTML."""
     title = f"<b>{found.done} of {found.wanted} runs done</b>"
     title += f"; {escape(found.score)}, more is better" if found.score else ""
-    words = len(found.rows[0]) - sum(head.startswith("repetition") for head in found.head) - 1
+    words = len(found.rows[0]) - sum(head.startswith("seed ") for head in found.head) - 1
     lines = ["".join(_cell(text, "th", number < 1) for number, text in enumerate(found.head))]
     lines += ["".join(_scored(cell, number < words) for number, cell in enumerate(row)) for row in found.rows]
     return f"{title}<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
@@ -50,7 +50,7 @@ def table_of_runs(planned):
         key = one["method"], one["noise"], one["annotated"], tuple(one["settings"].items())
         rows.setdefault(key, []).append(one)
     noisy = len({key[1] for key in rows}) > 1 or any(key[1] for key in rows)
-    lines = [["", "annotated images", *(["noise added"] if noisy else []), "repetitions"]]
+    lines = [["", "annotated images", *(["noise added"] if noisy else []), "seeds"]]
     for key, runs in rows.items():
         told = [way(Group(*key, {}, {})), key[2] or "", *([f"{key[1]:g}"] if noisy else []), len(runs)]
         lines.append([str(cell) for cell in told])

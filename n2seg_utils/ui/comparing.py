@@ -148,7 +148,7 @@ class Comparing(Workflow):
             show_png(self.out / "figure.png")
         wanted = runs(self.experiment, self._known())
         some = table.groups(self.experiment, self.out, wanted)
-        say(f"Means ± standard deviations over repetitions:{means_table(self.found['means'], some)}")
+        say(f"Means ± standard deviations over seeds:{means_table(self.found['means'], some)}")
         compared = compare_labels(self.experiment, self.out, wanted, some)
         if compared:
             say(escape(compared[0]))
