@@ -1,14 +1,63 @@
 """An experiment as tables in a notebook: what is planned, and scores that fill in."""
 
+import time
 from html import escape
 
 from ..experiments.advice import way
 from ..experiments.board import Board, board
 from ..experiments.table import Group, cells
+from ..words import counted
+from . import progress
 from .boxes import box, in_notebook, plain
 
 _CELL = "padding:.1em .8em;text-align:{}"
+_TRAINING = 0.8  # of the time of a run
 _STATES = {"training": "#0072b2", "failed": "#d55e00"}
+
+
+class Course:
+    """The runs of an experiment as they are done: a bar for all of them, and a table that fills in.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    out : Path
+    """
+
+    def __init__(self, experiment, out):
+        self.experiment, self.out = experiment, out
+        self.bar, self.view = progress.bar("Experiment"), BoardView()
+        self.bar(0, "preparing the images")
+
+    def begin(self, wanted):
+        """Draw what is done of the runs that are wanted."""
+        self.wanted, self.over, self.share = wanted, 0, 0.0
+        self._draw()
+        self.left = max(1, len(wanted) - self.view.board.done)
+        self.began = time.perf_counter()
+
+    def watch(self, run, state):
+        """A run begins or is over; see :func:`~n2seg_utils.experiments.running.run_missing`."""
+        self.over += state != "training"
+        self.share = 0.0
+        self._draw(run if state == "training" else None)
+
+    def listen(self, share, words):
+        """How far the run at work is; see :func:`~n2seg_utils.ui.progress.aside`."""
+        # A run is more than its training, or has two of them, each of which begins anew.
+        self.share = max(self.share, _TRAINING * share)
+        done = (self.over + self.share) / self.left
+        spent = time.perf_counter() - self.began
+        rest = f"; about {progress.duration(spent / done - spent)} for all that is left" if self.over else ""
+        self.bar(min(0.999, done), f"run {self.over + 1} of {self.left}: {words}{rest}")
+
+    def end(self):
+        """Draw what is done in the end."""
+        self._draw()
+        self.bar.close(f"{self.view.board.done} of {counted(self.view.board.wanted, 'run')} done")
+
+    def _draw(self, training=None):
+        self.view.show(self.experiment, self.out, self.wanted, training)
 
 
 class BoardView:

@@ -16,7 +16,7 @@ from ..quality import plots
 from ..settings import CompareSettings
 from ..words import counted
 from . import forms, progress
-from .boards import BoardView, means_table, table_of_runs
+from .boards import Course, means_table, table_of_runs
 from .boxes import say, show_figure, show_png, warn
 from .plan_words import plan_in_words
 from .segmenting import thumbnails
@@ -101,30 +101,15 @@ class Comparing(Workflow):
 
         self.require("experiment", "section 3")
         self.forget("found", "choice")
-        update, view = progress.bar("Experiment"), BoardView()
-        update(0, "preparing the images")
-        wanted = runs(self.experiment, prepare(self.experiment, self.out))
-        now = {"training": None, "number": 0}
-
-        def watch(run, state):
-            now.update(training=run if state == "training" else None, number=now["number"] + (state != "training"))
-            view.show(self.experiment, self.out, wanted, now["training"])
-
-        view.show(self.experiment, self.out, wanted)
-        left = max(1, len(wanted) - view.board.done)
-
-        def listen(share, words):
-            number = now["number"] + 1
-            update(min(0.999, (now["number"] + 0.8 * share) / left), f"run {number} of {left}: {words}")
-
+        course = Course(self.experiment, self.out)
+        course.begin(runs(self.experiment, prepare(self.experiment, self.out)))
         stopped, failed = False, {}
         try:
-            with open(self.out / _LOG, "a", encoding="utf-8") as log, progress.aside(log, listen):
-                failed = run_missing(self.experiment, self.out, watch=watch)
+            with open(self.out / _LOG, "a", encoding="utf-8") as log, progress.aside(log, course.listen):
+                failed = run_missing(self.experiment, self.out, watch=course.watch)
         except KeyboardInterrupt:
             stopped = True
-        view.show(self.experiment, self.out, wanted)
-        update.close(f"{view.board.done} of {counted(view.board.wanted, 'run')} done")
+        course.end()
         for name, why in failed.items():
             warn(f"{escape(name)} brought no result: {escape(why)}")
         if stopped or failed:
