@@ -338,6 +338,11 @@ def test_where_nothing_was_found_nothing_is_compared():
                      "compare."]  # fmt: skip
 
 
+def test_a_way_that_found_nothing_is_not_called_worse():
+    words = advice.sentences([group("segment", 9, [0.4, 0.41, 0.4]), group("joint", 9, [0.0, 0.0, 0.01])])
+    assert "Training was too short for joint training, which found next to nothing" in words[1]
+
+
 def test_the_choice_is_made_with_the_most_annotations_and_the_least_noise(notebook, trained, tmp_path):
     work = notebook(noise="0, 20")
     work.run()

@@ -43,6 +43,7 @@ def sentences(some):
             continue
         leader, words = _best_way([group for group in here if group.annotated == most], score, where)
         found.append(words)
+        found += [_too_short([g for g in here if g.annotated == most and g.method != leader.method], score)]
         found += [_settings(here, leader, score)] if leader.values else []
         found += [_more_annotations(here, leader, score)] if most else []
     return [words for words in found if words]
@@ -74,6 +75,17 @@ def _best_way(here, score, where):
     return leader, (
         f"{where}, {way(leader)} ({value}) and {way(rival)} ({_number(rival.mean(score), score)}) cannot be told "
         f"apart: the difference is {told}. {advice}."
+    )
+
+
+def _too_short(others, score):
+    """That ways which found nothing were not trained long enough to be judged."""
+    nothing = sorted({_WAYS[group.method] for group in others if score != "psnr" and group.mean(score) < _NOTHING})
+    if not nothing:
+        return ""
+    return (
+        f"Training was too short for {' and for '.join(nothing)}, which found next to nothing: that does not mean that "
+        "it is worse. Give each training more time."
     )
 
 

@@ -10,7 +10,8 @@ from ..words import counted
 from . import progress
 from .boxes import box, in_notebook, plain
 
-_CELL = "padding:.1em .8em;text-align:{}"
+_CELL = "padding:.1em .8em;white-space:nowrap;text-align:{}"
+_MORE = ("ap", "f1", "dice", "ssim")  # scores that are in means.csv only
 _TRAINING = 0.8  # of the time of a run
 _STATES = {"training": "#0072b2", "failed": "#d55e00"}
 
@@ -107,9 +108,9 @@ def table_of_runs(planned):
 
 
 def means_table(means, some):
-    """Means and standard deviations as HTML; see :func:`~n2seg_utils.experiments.table.means`."""
+    """Means and standard deviations of the main scores as HTML; see :func:`~n2seg_utils.experiments.table.means`."""
     noisy = any(group.noise for group in some)
-    dropped = {"method", *(name for group in some for name, _ in group.values), *(() if noisy else ("noise",))}
+    dropped = {"method", *(name for group in some for name, _ in group.values), *(() if noisy else ("noise",)), *_MORE}
     rows = [
         {"": way(group)} | {name: value for name, value in row.items() if name not in dropped}
         for row, group in zip(means, some)
