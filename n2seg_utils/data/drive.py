@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 from ..errors import UserError
-from .files import at_home, list_images, make_folder, readable, require_space, whole_file
+from .files import at_home, is_image_name, list_images, make_folder, readable, require_space, whole_file
 from .lists import is_list
+from .positions import gather, positions
 
 MOUNT = Path(os.environ.get("N2SEG_DRIVE", "/content/drive"))
 HOME = MOUNT / "MyDrive"
@@ -37,8 +38,14 @@ def local_file(path):
         shutil.copyfile(local, path)
 
 
+def local_copies(name):
+    """The folder of copies from Drive of some kind."""
+    return Path(tempfile.gettempdir()) / name
+
+
 def bring(path, on_progress=None, cache=None, files=None):
-    """Copy the images of a Drive folder to local disk, unless they are there already; other paths stay as they are.
+    """Copy the images of a Drive folder to local disk, unless they are there already; other paths stay as they are,
+    but of folders of positions, whose images are gathered (see :func:`~n2seg_utils.data.positions.gather`).
 
     Parameters
     ----------
@@ -58,13 +65,15 @@ def bring(path, on_progress=None, cache=None, files=None):
     """
     path = at_home(path)
     if not on_drive(path) or is_list(path):  # what a list names may lie anywhere
-        return path
+        return path if files else gather(path, is_image_name)
     path = path.absolute()
+    if not files and positions(path):
+        return gather(path, is_image_name, flat=(cache or local_copies("n2seg_inputs")) / path.relative_to(MOUNT))
     files = files or list_images(path)
     if any(file.is_dir() for file in files):  # OME-Zarr: too large to copy, and read chunk by chunk
         return path
     folder = path if path.is_dir() else path.parent
-    local = Path(cache or Path(tempfile.gettempdir()) / "n2seg_inputs") / folder.relative_to(MOUNT)
+    local = Path(cache or local_copies("n2seg_inputs")) / folder.relative_to(MOUNT)
     make_folder(local)
     with readable(folder):
         sizes = [file.stat().st_size for file in files]

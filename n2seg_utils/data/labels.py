@@ -1,7 +1,6 @@
 """Masks: what people drew on images, as a number a pixel, whatever file it is kept in."""
 
 import re
-import tempfile
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +13,16 @@ from .files import at_home, is_image_name, list_images, natural_order, stem
 from .images import ImageFile, open_image, require_finite
 from .lists import is_list, read_list
 from .near_names import did_you_mean
+from .positions import gather, parted, positions
 
 # What people put before or after the number of an image.
 _IMAGE = re.compile(r"^(img|image|im|raw)[ _-]+|[ _-]+(img|image|im|raw)$", re.IGNORECASE)
 # What programs add to the name of an image when they save its masks.
 _ADDED = (
-    re.compile(r"(?i)[ _-]+(cp[ _-]masks|masks?|labels?|seg|(simple[ _-])?segmentation|rois?|roiset|gt|annotations?)$"),
+    re.compile(
+        r"(?i)[ _.-]+(cp[ _-]masks|masks?|labels?|seg|(simple[ _-])?segmentation|rois?|roiset|gt|annotations?|"
+        r"cellpose|omnipose|stardist)$"
+    ),
     re.compile(r"(?i)^(roiset|masks?|labels?|seg|segmentation)[ _-]+"),
 )
 
@@ -96,26 +99,31 @@ def list_masks(path):
     path = at_home(path)
     if is_list(path):
         return _of_list(path)
+    _require_no_pickles_only(path)
     if supervisely.is_project(path):
         return {stem(name): file for name, file in supervisely.annotations(path).items()}
     if path.is_dir():
         entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
         if any(entry.suffix.lower() in imagej_rois.ENDINGS for entry in entries):
-            masks = [e for e in entries if e.suffix.lower() in imagej_rois.ENDINGS or is_image_name(e)]
-            return _by_name(sorted(masks, key=natural_order))
+            return _by_name(sorted(filter(_is_mask, entries), key=natural_order))
     return _by_name(list_images(path))
 
 
 def bring_masks(path, on_progress=None):
     """Copy masks of any kind from Drive to local disk, as :func:`~n2seg_utils.data.drive.bring` does with images."""
-    if not path or not drive.on_drive(path) or is_list(at_home(path)):
+    if not path or is_list(at_home(path)):
         return path
-    folder = at_home(path).absolute()
+    folder, copies = at_home(path).absolute(), drive.local_copies("n2seg_masks")
+    if positions(folder, "masks"):
+        flat = copies / folder.relative_to(drive.MOUNT) if drive.on_drive(path) else None
+        return gather(folder, _is_mask, "masks", flat)
+    if not drive.on_drive(path):
+        return path
     files = list(list_masks(folder).values())
     if supervisely.is_project(folder):
         files.append(folder / "meta.json")
     # Apart from images, for both may lie in one folder.
-    return drive.bring(folder, on_progress, Path(tempfile.gettempdir()) / "n2seg_masks", files)
+    return drive.bring(folder, on_progress, copies, files)
 
 
 def open_masks(path, images):
@@ -168,6 +176,21 @@ def open_masks(path, images):
     return [found.get(name) for name in wanted], alone
 
 
+def _is_mask(file):
+    return is_image_name(file) or (file.suffix.lower() in imagej_rois.ENDINGS and not file.name.startswith("."))
+
+
+def _require_no_pickles_only(path):
+    """Refuse a folder with nothing but what Cellpose keeps for itself."""
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    kept = sorted(name for name in names if name.endswith("_seg.npy"))
+    if kept and not any(_is_mask(path / name) for name in names):
+        raise UserError(
+            f"{path} holds {kept[0]}, as Cellpose keeps masks for itself: opening such a file may run code, so it is "
+            "not read. In Cellpose choose File > Save masks as PNG/tif, or give its command --save_tif"
+        )
+
+
 def _of_list(path):
     masks = {stem(image): mask for image, mask in read_list(path) if mask}
     if not masks:
@@ -197,9 +220,10 @@ def _shortened(names):
 
 def _likely(name):
     """Names of the image that a mask may belong to, the likeliest first."""
-    names = [name]
+    position, own = parted(name)
+    names = [own]
     for known in names:  # which grows: additions go one by one, for the image's own name may look like one
-        yield known
+        yield f"{position}_{known}" if position else known
         names += [shorter for added in _ADDED if (shorter := added.sub("", known)) and shorter not in names]
 
 

@@ -42,6 +42,11 @@ class Architecture:
         Give the first convolution of each level on the way up `width` filters, as n2v does; csbdeep doubles them.
     blur_pool : bool
         Blur before thinning out (Zhang, ICML 2019), as N2V2 does.
+    even : bool
+        Give both convolutions of a level as many filters, in the middle and on the way up too, as the first U-Net did;
+        csbdeep halves them in the second.
+    bilinear : bool
+        Interpolate between pixels on the way up, in 2D; else repeat them.
     top_skip : bool
         Have a skip connection at full resolution; N2V2 has none.
     dropout : float
@@ -67,6 +72,8 @@ class Architecture:
     batch_norm: bool = False
     together: bool = True
     narrow_decoder: bool = False
+    even: bool = False
+    bilinear: bool = False
     blur_pool: bool = False
     top_skip: bool = True
     dropout: float = 0.0
@@ -81,6 +88,8 @@ class Architecture:
             value = 1 if name == "outputs" and self.outputs is None else getattr(self, name)
             if not low <= operator.index(value) <= high:
                 raise ValueError(f"{name} is {value}; it must be between {low} and {high}")
+        if self.bilinear and self.dims == 3:
+            raise ValueError("bilinear is for networks in 2D: Keras has no such layer in 3D")
         if self.last_activation not in _ACTIVATIONS:
             raise ValueError(f"last_activation must be one of {', '.join(_ACTIVATIONS)}")
 
@@ -110,7 +119,7 @@ class Architecture:
         # Sums how far each layer reaches, in pixels of its level: two convolutions down, two up, and what pooling and
         # upsampling together shift a pixel by. A pooling with blur looks at four pixels in place of two.
         half = self.kernel_size // 2
-        shift = 0 if pool == 1 else 3 if self.blur_pool else 1
+        shift = 0 if pool == 1 else (3 if self.blur_pool else 1) + self.bilinear
         levels = sum((4 * half + shift) * pool**level for level in range(self.depth))
         return levels + 2 * half * pool**self.depth
 
@@ -120,7 +129,8 @@ def unet(architecture, name="unet"):
 
     Weight for weight the network of csbdeep's ``custom_unet`` or, with `narrow_decoder`, of n2v's ``build_unet``
     (N2V2 included), so that they load each other's weights: two convolutions a level, ReLU, max pooling, nearest
-    upsampling, skip connections, and a linear convolution of one pixel at the end.
+    upsampling, skip connections, and a linear convolution of one pixel at the end. They build none that is `even` or
+    `bilinear`.
 
     Parameters
     ----------
@@ -175,6 +185,8 @@ def in_turn(network):
 def _branch(x, a, prefix, outputs):
     convolution = layers.Conv2D if a.dims == 2 else layers.Conv3D
     upsampling = layers.UpSampling2D if a.dims == 2 else layers.UpSampling3D
+    smoothly = {"interpolation": "bilinear"} if a.bilinear else {}
+    less = 0 if a.even else 1  # levels by which the second convolution is narrower
 
     def convolve(x, filters, label):
         if a.batch_norm:
@@ -192,15 +204,15 @@ def _branch(x, a, prefix, outputs):
         skips.append(x)
         x = _pool(x, a, f"{prefix}max_{level}")
     x = convolve(x, a.width * 2**a.depth, "middle_0")
-    x = convolve(x, a.width * 2 ** max(0, a.depth - 1), "middle_2")
+    x = convolve(x, a.width * 2 ** max(0, a.depth - less), "middle_2")
     for level in reversed(range(a.depth)):
-        x = upsampling(a.pool)(x)
+        x = upsampling(a.pool, **smoothly)(x)
         if a.top_skip or level > 0:
             x = layers.Concatenate()([x, skips[level]])
         # n2v widens its decoder where it leaves out the top skip.
         wide = not a.narrow_decoder or (not a.top_skip and level > 0)
         x = convolve(x, a.width * 2**level if wide else a.width, f"up_level_{level}_no_0")
-        x = convolve(x, a.width * 2 ** max(0, level - 1), f"up_level_{level}_no_2")
+        x = convolve(x, a.width * 2 ** max(0, level - less), f"up_level_{level}_no_2")
     return convolution(outputs, 1, name=f"{prefix}output")(x)
 
 

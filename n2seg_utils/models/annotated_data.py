@@ -41,8 +41,9 @@ def annotated_images(settings):
 
 
 def clean_masks(settings, images):
-    """The correct masks that were named beside noisy ones; None for an image that has none."""
-    folder = getattr(settings, "clean_masks", "")
+    """The correct masks that were named beside noisy ones; None for an image that has none. Those beside a teacher's
+    are for judging only."""
+    folder = settings.clean_masks if getattr(settings, "labels", "") == "noisy" else ""
     return open_masks(bring_masks(folder), images)[0] if folder else [None] * len(images)
 
 

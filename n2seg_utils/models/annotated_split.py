@@ -52,6 +52,11 @@ def split_annotated(images, annotate, settings):
     return parts
 
 
+def require_learnable(images, parts, annotate):
+    """Refuse parts that do not teach every class that is drawn on what validates, or leave nothing to judge by."""
+    _require_taught(images, parts, annotate, [_classes_of(annotate, images[part.image], part.region) for part in parts])
+
+
 def require_classes(target, settings):
     """Refuse masks that have not as many classes as the user expects."""
     wanted = settings.classes

@@ -4,7 +4,8 @@
 def work_for(settings):
     """The kind of training for some SegmentSettings: a subclass of
     :class:`~n2seg_utils.models.segment_training.SegmentWork`."""
+    from .distillation import StudentWork
     from .noisy_training import NoisyWork
     from .segment_training import SegmentWork
 
-    return {"good": SegmentWork, "noisy": NoisyWork}[settings.labels]
+    return {"good": SegmentWork, "noisy": NoisyWork, "teacher": StudentWork}[settings.labels]

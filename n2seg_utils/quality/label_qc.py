@@ -33,6 +33,7 @@ def judge_labels(
     target=None,
     image_axes="auto",
     warnings=(),
+    regions=None,
 ):
     """Score label images against the truth.
 
@@ -70,6 +71,8 @@ def judge_labels(
         What the dimensions of `images` mean, as `axes` says of labels.
     warnings : sequence of str
         What is known already that speaks against the scores; kept with them.
+    regions : dict, optional
+        Name of a predicted image without its ending -> (y, x, height, width): of that, nothing else is looked at.
 
     Returns
     -------
@@ -94,6 +97,7 @@ def judge_labels(
         When nothing matches, or a file differs in size from its partner or is no label image.
     """
     pairs, alone = _pairs(prediction, truth, axes, dims)
+    pairs = [replace(pair, region=(regions or {}).get(stem(pair.image.path))) for pair in pairs]
     if out is not None:
         pictures = [_picture(pair.image.path) for pair in pairs]
         require_absent([Path(out) / name for name in (*_TABLES, *_OF_ALL, *pictures)])
@@ -136,6 +140,7 @@ class _Pair:
     true: Mask
     wanted_dims: int | None = None
     apart: bool = False  # what is predicted has one number for all objects
+    region: tuple | None = None  # (y, x, height, width) that is looked at; None: all of it
 
     @property
     def dims(self):
@@ -145,12 +150,18 @@ class _Pair:
     def frames(self):
         return self.image.planes if self.dims == 2 else self.image.size["T"]
 
+    @property
+    def window(self):
+        """Rows and columns that are looked at, as slices."""
+        y, x, height, width = self.region or (0, 0, *self.image.plane_shape[:2])
+        return slice(y, y + height), slice(x, x + width)
+
     def labels(self, number, target):
         """True and predicted labels of one frame, and where the truth is known; elsewhere both are background."""
         frame = self.image.frames(self.dims)[number]
-        everything = (slice(None),) * self.dims
-        true = target.encode(self.true.read(frame, everything))
-        values = Mask(self.image.path, self.image, self.image).read(frame, everything)
+        where = (*(slice(None),) * (self.dims - 2), *self.window)
+        true = target.encode(self.true.read(frame, where))
+        values = Mask(self.image.path, self.image, self.image).read(frame, where)
         if values.min() < 0:
             raise UserError(
                 f"{self.image.path} holds negative numbers, such as {values.min()}, which are no labels. "
@@ -256,7 +267,7 @@ def _figure(pair, below, target, row):
     middle = size["T"] // 2 if pair.dims == 3 else pair.image.planes // 2
     truth, prediction, _ = pair.labels(middle, target)
     number = middle * size["Z"] + size["Z"] // 2 if pair.dims == 3 else middle
-    plane = below and np.asarray(below.plane(number)[..., 0], "float32")
+    plane = below and np.asarray(below.plane(number)[..., 0][pair.window], "float32")
     names = {"instances": {"AP": "ap50", "F1": "f1", "IoU": "iou"}}.get(target.kind, {"IoU": "iou", "Dice": "dice"})
     score = "   ".join(f"{name} {row[key]:.2f}" for name, key in names.items())
     return overlays.truth_and_prediction(plane, truth, prediction, score, classes=target.kind != "instances")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..knobs import knob
+from .student import AUTO, OWN, STUDENTS, wrong_with_student
 from .training import TrainingSettings
 
 
@@ -226,35 +227,55 @@ class SegmentSettings(AnnotatedSettings):
 
     labels: str = knob(
         "good",
-        "What masks are worth",
-        "'good': drawn with care. 'noisy': one class, with wrong or missing pixels.",
+        "What kind of labels",
+        "'good': drawn with care. 'noisy': one class, with wrong or missing pixels. 'teacher': another program's.",
         "data",
-        choices=("good", "noisy"),
+        choices=("good", "noisy", "teacher"),
     )
     clean_masks: str = knob(
         "",
         "A few correct masks (optional)",
-        "For noisy masks: folder with correct ones of a few of the images, to set the threshold; not trained on.",
+        "Correct masks of a few images: of noisy ones they set the threshold, of a teacher's they judge; not learned.",
         "data",
         advanced=True,
         example="/content/drive/MyDrive/my_correct_masks",
+    )
+    split: str = knob(
+        "auto",
+        "What is kept out",
+        "With a teacher's labels, what validates: whole positions (Pos1, Pos2 ...), whole images, or a strip of each.",
+        "training",
+        advanced=True,
+        choices=("auto", "position", "image", "region"),
+    )
+    student: str = knob(
+        AUTO,
+        "Student",
+        "With a teacher's labels, size of the network: 4.4, 0.5 or 0.12 million weights, or your own depth and width.",
+        "training",
+        advanced=True,
+        choices=(AUTO, *STUDENTS, OWN),
     )
 
     def problems(self):
         """See :meth:`Settings.problems`; labels that may be wrong have one class, and allow less."""
         found = super().problems()
-        if self.labels == "good":
-            wrong = {"clean_masks": ("", "is for labels noisy: leave it empty, or use labels noisy")}
-        else:
-            wrong = {
-                "target": (("auto", "binary"), f"must be binary with labels {self.labels}: use binary"),
-                "loss": (("both", "cross_entropy"), "believes in wrong labels: use cross_entropy"),
-            }
-        for name, (allowed, words) in wrong.items():
+        for name, (allowed, words) in self._wrong().items():
             value = getattr(self, name)
-            if value not in ((allowed,) if isinstance(allowed, str) else allowed) and name not in found:
-                found[name] = f"{name} is '{value}', which {words}"
+            if value not in allowed and name not in found:
+                found[name] = f"{name} is {value!r}, {words}"
         return found
+
+    def _wrong(self):
+        """What does not go with the kind of labels: name of a setting -> (values that are allowed, words)."""
+        if self.labels == "noisy":
+            return {
+                "target": (("auto", "binary"), "which must be binary with labels noisy: use binary"),
+                "loss": (("both", "cross_entropy"), "which believes in wrong labels: use cross_entropy"),
+            }
+        if self.labels == "teacher":
+            return wrong_with_student(self)
+        return {"clean_masks": (("",), "which is for labels noisy or teacher: leave it empty, or use one of these")}
 
 
 def parse_weights(text):
