@@ -91,13 +91,16 @@ def _sample(options, answer):
 
 
 def _check(options, answer):
+    from .data import positions
     from .data.check import ERROR, check_images
+    from .data.labels import gather_masks
 
     names = ("images", "truth", "masks", "target", "axes")
     wanted = _chosen(options, names, _training_file(options))
     _require(wanted, "images")
     kind, axes = ("auto" if wanted[name] is None else wanted[name] for name in ("target", "axes"))
-    found = check_images(wanted["images"], wanted["truth"], axes, wanted["masks"], kind, options.joint)
+    images, masks = positions.images_of(wanted["images"]), gather_masks(wanted["masks"])
+    found = check_images(images, wanted["truth"], axes, masks, kind, options.joint)
     answer.update(found.to_dict())
     if not options.json:  # which tells all of it
         for finding in found.findings:

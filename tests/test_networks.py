@@ -101,6 +101,8 @@ REACHES = [
     *(Architecture(3, depth=depth, width=2, pool_z=z) for depth in (1, 2) for z in (1, 2)),
     Architecture(3, depth=1, width=2, blur_pool=True),
     *(Architecture(dims, depth=1, width=2, outputs=3, in_turn=True) for dims in (2, 3)),
+    *(Architecture(depth=depth, width=4, bilinear=True, even=True) for depth in (1, 2, 3)),
+    Architecture(depth=2, width=4, bilinear=True, blur_pool=True),
 ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UserError
 from .files import at_home, is_image_name, list_images, make_folder, readable, require_space, whole_file
 from .lists import is_list
-from .positions import gather, positions
+from .positions import gather, images_of, positions
 
 MOUNT = Path(os.environ.get("N2SEG_DRIVE", "/content/drive"))
 HOME = MOUNT / "MyDrive"
@@ -65,7 +65,7 @@ def bring(path, on_progress=None, cache=None, files=None):
     """
     path = at_home(path)
     if not on_drive(path) or is_list(path):  # what a list names may lie anywhere
-        return path if files else gather(path, is_image_name)
+        return path if files else images_of(path)
     path = path.absolute()
     if not files and positions(path):
         return gather(path, is_image_name, flat=(cache or local_copies("n2seg_inputs")) / path.relative_to(MOUNT))

@@ -113,17 +113,21 @@ def bring_masks(path, on_progress=None):
     """Copy masks of any kind from Drive to local disk, as :func:`~n2seg_utils.data.drive.bring` does with images."""
     if not path or is_list(at_home(path)):
         return path
+    if not drive.on_drive(path):
+        return gather_masks(path)
     folder, copies = at_home(path).absolute(), drive.local_copies("n2seg_masks")
     if positions(folder, "masks"):
-        flat = copies / folder.relative_to(drive.MOUNT) if drive.on_drive(path) else None
-        return gather(folder, _is_mask, "masks", flat)
-    if not drive.on_drive(path):
-        return path
+        return gather(folder, _is_mask, "masks", copies / folder.relative_to(drive.MOUNT))
     files = list(list_masks(folder).values())
     if supervisely.is_project(folder):
         files.append(folder / "meta.json")
     # Apart from images, for both may lie in one folder.
     return drive.bring(folder, on_progress, copies, files)
+
+
+def gather_masks(path):
+    """:func:`~n2seg_utils.data.positions.gather` for masks."""
+    return path and gather(at_home(path), _is_mask, "masks")
 
 
 def open_masks(path, images):

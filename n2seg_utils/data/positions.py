@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .files import is_image_name, make_folder, natural_order, readable, require_space, whole_file
+from .files import at_home, is_image_name, make_folder, natural_order, readable, require_space, whole_file
 
 _POSITION = re.compile(r"(?i)(pos|position|xy)[ _-]?\d+")
 _BEFORE = re.compile(r"(?i)(?P<position>(.*_)?(pos|position|xy)[ _-]?\d+)_(?P<name>.+)")
@@ -78,6 +78,11 @@ def gather(path, wanted, kind="images", flat=None):
             if not _same(flat / name, file):
                 put(file, flat / name)
     return flat
+
+
+def images_of(path):
+    """:func:`gather` for images."""
+    return gather(at_home(path), is_image_name)
 
 
 def parted(name):

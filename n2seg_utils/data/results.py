@@ -9,7 +9,7 @@ from .ome_zarr import metadata_file
 _NOTE = "made_from.json"
 
 
-def made_from(images, made_with):
+def made_from(images, made_with, called=None):
     """What results depend on, as text.
 
     Parameters
@@ -18,9 +18,11 @@ def made_from(images, made_with):
         Folder of images, or one file.
     made_with : dict
         Whatever else they depend on.
+    called : path, optional
+        What the folder was called when these are copies or links, which may lie elsewhere the next time.
     """
     files = {p.name: _state(p) for p in list_images(images)}
-    return json.dumps({"images": str(images), **made_with, "files": files})
+    return json.dumps({"images": str(called or images), **made_with, "files": files})
 
 
 def _state(file):

@@ -91,6 +91,8 @@ def _segments(model, cite):
     yield (
         f"images were segmented with a U-Net {_unet(model, cite)}, which was taught {_taught(model)} by {_loss(model)}."
     )
+    if getattr(model.settings, "labels", "good") == "teacher":
+        yield "The masks that it learned from were those of another program (name it, with its version)."
     yield from _labels(model)
 
 

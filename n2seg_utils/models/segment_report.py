@@ -15,6 +15,7 @@ from ..quality.report import write_report
 from .annotated_data import annotated_images
 from .annotated_split import CLEAN
 from .methods import documented
+from .student_report import about_student, judge_by_people, regions_of
 from .trained import result_name
 
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
@@ -53,7 +54,10 @@ def judge_segmenter(segmenter, on_progress=None):
         on_progress=later,
         images=drive.bring(segmenter.settings.images),
         dims=segmenter.architecture.dims,
+        regions=regions_of(segmenter) if _taught(segmenter) else None,
     )
+    if _taught(segmenter):
+        judge_by_people(segmenter, _validating(segmenter))
     segmenter.run.note(metrics={name: value for name, value in scores.items() if isinstance(value, float)})
     return scores
 
@@ -65,8 +69,8 @@ def validation_images(segmenter):
 
 
 def judging_masks(settings):
-    """The folder of the masks that results are scored against: correct ones, if they were named apart."""
-    return getattr(settings, "clean_masks", "") or settings.masks
+    """The folder of the masks that results are scored against: correct ones, if they were named beside noisy ones."""
+    return (settings.clean_masks if _labels(settings) == "noisy" else "") or settings.masks
 
 
 def example_figure(segmenter, number=0):
@@ -183,9 +187,12 @@ def report_parts(segmenter):
     for number in range(min(2, len(validation_images(segmenter)))):
         words, figure = example_figure(segmenter, number)
         figures.append((f"{words}: what was drawn, what the model finds, and where both differ.", figure))
-    doubtful = getattr(segmenter.settings, "labels", "good") != "good"
+    doubtful = _labels(segmenter.settings) == "noisy"
     score = "2 AUC - 1, which wrong labels only scale" if doubtful else "the mean Dice of the classes"
-    figures.append((f"The score while training, on patches: {score}.", plots.loss_curve(run.history())))
+    if _taught(segmenter):
+        figures.append((f"Loss and score while training, on patches: {score}.", plots.learning_curves(run.history())))
+    else:
+        figures.append((f"The score while training, on patches: {score}.", plots.loss_curve(run.history())))
     curve = tuning_curve(segmenter)
     if curve:
         figures.append((_about_tuning(segmenter), plots.threshold_curve(curve, rule.threshold)))
@@ -200,13 +207,13 @@ def report_parts(segmenter):
         **facts["versions"],
     }
     notes = [judged_on(segmenter) + " For a number to publish, score images that were never used (n2seg qc --labels)."]
-    return figures, happened, notes
+    return figures, happened, notes + about_student(facts)
 
 
 def judged_on(segmenter):
     """What the scores of :func:`judge_segmenter` are worth, in words."""
     settings = segmenter.settings
-    if getattr(settings, "labels", "good") == "noisy" and not settings.clean_masks:
+    if _labels(settings) == "noisy" and not settings.clean_masks:
         return "The scores are against masks that may be wrong: even a perfect result would not score 1."
     judged = {image.path.name for image in validation_images(segmenter)}
     rows = [row for row in _split(segmenter) if row["image"] in judged]
@@ -214,6 +221,11 @@ def judged_on(segmenter):
         return (
             "The scores are of images that were not trained on, against their correct masks. These chose the "
             "threshold, though, so new images may score a little less."
+        )
+    if _taught(segmenter) and any(row["region"] != "all" for row in rows):
+        return (
+            "The scores are of a strip of each image that was not trained on, by the teacher's masks. The strips chose "
+            "the best epoch and the thresholds, though, and new images may look otherwise, so they may score less."
         )
     if all(row["use"] == "validate" for row in rows):
         return (
@@ -223,6 +235,16 @@ def judged_on(segmenter):
     kept = any(row["region"] != "all" for row in rows)
     rest = "a strip of it was kept out, the rest was trained on" if kept else "all of it was trained on"
     return f"The scores are of the one image with a mask: {rest}, so new images will score less."
+
+
+def _labels(settings):
+    """The kind of labels; joint training knows good ones only."""
+    return getattr(settings, "labels", "good")
+
+
+def _taught(segmenter):
+    """Whether its masks were a teacher's."""
+    return _labels(segmenter.settings) == "teacher"
 
 
 def _split(segmenter):

@@ -59,6 +59,20 @@ def loss_curve(history, size=(5.2, 3.0)):
     return figure
 
 
+def learning_curves(history, size=(8.4, 3.0)):
+    """Loss and, beside it, score of training and validation against the epoch.
+
+    Parameters
+    ----------
+    history : list of dict
+        Rows with epoch, loss, val_loss, score and val_score.
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    for axis, kind in zip(figure.subplots(1, 2), ("loss", "score")):
+        _draw_curve(axis, history, kind)
+    return figure
+
+
 def threshold_curve(rows, chosen, size=(5.2, 3.0)):
     """The score against the threshold.
 
@@ -93,7 +107,11 @@ def progress_picture(history, preview, size=3.0):
 
 def _draw_loss(axis, history):
     """The loss, or where there are scores, these: they decide which epoch is best."""
-    epochs, kind = [row["epoch"] for row in history], "score" if "val_score" in history[0] else "loss"
+    _draw_curve(axis, history, "score" if "val_score" in history[0] else "loss")
+
+
+def _draw_curve(axis, history, kind):
+    epochs = [row["epoch"] for row in history]
     axis.plot(epochs, [row[kind] for row in history], color=_BLUE, label="training")
     axis.plot(epochs, [row[f"val_{kind}"] for row in history], color=_ORANGE, label="validation")
     axis.set(xlabel="epoch", ylabel=kind)

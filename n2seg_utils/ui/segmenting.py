@@ -120,8 +120,10 @@ class Segmenting(Workflow):
     def show_labels(self, scores):
         """Show how good labels are, in numbers and pictures."""
         from ..models.segment_report import example_figure, judged_on, tuning_curve, validation_images
+        from ..models.student_report import about_student
 
-        say(labels_in_words(scores, "validation image") + escape(judged_on(self.model)))
+        more = [judged_on(self.model), *about_student(self.model.run.facts())]
+        say(labels_in_words(scores, "validation image") + escape(" ".join(more)))
         for number in range(min(2, len(validation_images(self.model)))):
             words, figure = example_figure(self.model, number)
             say(escape(words))

@@ -152,7 +152,7 @@ class Workflow:
         source = fetch(images or self.images)
         facts = self.model.run.facts()
         made_with = {"trained": facts.get("ended"), "rule": facts.get("rule"), **made_with}
-        folder = _result_folder(self.model.run.path, self.folder, source, made_with)
+        folder = _result_folder(self.model.run.path, self.folder, source, made_with, images or self.images)
         self.results = (source, folder)
         for words in self.model.doubts(source):
             warn(escape(words))
@@ -255,9 +255,9 @@ def sample(name, partner):
     return str(folder / "images"), str(folder / partner)
 
 
-def _result_folder(run, name, source, made_with):
+def _result_folder(run, name, source, made_with, called):
     """The folder for the results of these very files: the one an earlier call began, else a new one."""
-    text = results.made_from(source, made_with)
+    text = results.made_from(source, made_with, called)
     number, folder = 1, run / name
     while folder.exists():
         if results.begun(folder, text):
@@ -271,7 +271,7 @@ def _result_folder(run, name, source, made_with):
 def fetch(path, bring=drive.bring):
     """The images of a folder on local disk: copied from Drive, with progress, if they are there."""
     if not path or not drive.on_drive(path):
-        return path
+        return path and bring(path)
     if not drive.HOME.exists():
         runtime.mount_drive()
     update = progress.bar("Copying from Drive")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..data import results
+from ..data import positions, results
 from ..data.files import require_absent
 from ..data.parts import EVERYTHING
 from ..errors import UserError
@@ -51,7 +51,8 @@ def predict(run, images, out, tile="auto", axes="auto", usual=None, part=None, *
     given = {name: value for name, value in (usual or {}).items() if name not in _UNKNOWN[workflow]} | given
     facts = model.run.facts()
     made_with = {"run": str(run), "trained": facts.get("ended"), "rule": facts.get("rule"), "axes": axes, **given}
-    text = results.made_from(images, made_with)
+    called, images = images, positions.images_of(images)
+    text = results.made_from(images, made_with, called)
     apply = {"denoise": _denoise_folder, "map": _map_folder}.get(workflow, _segment_folder)
     if part:
         parts.require_same(out, text)
