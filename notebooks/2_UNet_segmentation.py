@@ -64,14 +64,19 @@ runtime.mount_drive()
 # Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
 # In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
 #
-# **What are your masks worth?** *good*: drawn with care; a handful gives objects one by one, and the best result.
-# *noisy*: one class, drawn quickly, or made by another program. Pixels that are missing or wrong at random cost little
-# (the network learned about as well from a tenth of the pixels in
-# [Luo and others, 2022](https://arxiv.org/abs/2103.11594)), but masks that are all too wide or too thin teach just that;
-# a few correct masks, if you have them, then set the threshold.
+# **What kind of labels do you have?**
 #
-# Each mask has the name of its image (`cell_1.tif` and `cell_1.png`, `cell_1_mask.tif` or `cell_1.zip`). Images without
-# a mask are left out of the training.
+# | kind | you have | it costs you | it gives |
+# |---|---|---|---|
+# | *good* | masks that people drew with care | hours of drawing; a handful is a beginning | objects one by one, and the best result |
+# | *noisy* | quick, incomplete or thresholded masks of one class | minutes | one class: foreground. Pixels that are missing or wrong at random [cost little](https://arxiv.org/abs/2103.11594); masks that are all too wide or too thin teach just that. A few correct masks set the threshold |
+# | *teacher* | what Omnipose, Cellpose, StarDist or another large model made of your images | no drawing, but running that program once | its objects from a small network that is fast, exports to Fiji, and makes its teacher's mistakes too. A few correct masks tell how many |
+#
+# More on this, with pictures: [which labels](DOCS/LABELS.md).
+#
+# Each mask has the name of its image (`cell_1.tif` and `cell_1.png`, `cell_1_cp_masks.png` or `cell_1.zip`). Images
+# without a mask are left out of the training. Folders of positions (`NAME_raw_data` and `NAME_masks`, with `Pos101`,
+# `Pos102` ... in both) are read as they are.
 
 # %% cellView="form"
 # @title Which images, and which masks?

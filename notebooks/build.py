@@ -71,6 +71,7 @@ def notebook(source):
         source.read_text(encoding="utf-8")
         .replace("# BADGE", f"# {badge(source.stem)}")
         .replace('"INSTALL"', f'"{INSTALL}"')
+        .replace("(DOCS/", f"({ADDRESS}/blob/{TAG}/docs/")
     )
     made = jupytext.reads(text, fmt="py:percent")
     made.metadata = METADATA
@@ -147,10 +148,34 @@ def draw_picture():
         plots.save(figure, ROOT / "docs" / "sample.png", dpi=80)
 
 
+def draw_labels():
+    """The picture in docs/LABELS.md: a piece of the sample with labels of each kind."""
+    import numpy as np
+    import tifffile
+    from skimage.filters import gaussian, threshold_otsu
+    from skimage.measure import label
+
+    from n2seg_utils.data.label_noise import sampled
+    from n2seg_utils.data.samples import write_sample
+    from n2seg_utils.quality import plots
+    from n2seg_utils.quality.painting import painted
+
+    with tempfile.TemporaryDirectory() as folder:
+        sample = write_sample("nuclei", Path(folder) / "sample", count=1)
+        image, good = (tifffile.imread(next((sample / kind).iterdir())) for kind in ("images", "masks"))
+    smooth = gaussian(image.astype(float), 2)
+    noisy, teacher = sampled(good, np.random.default_rng(1), 0.1).astype(int), label(smooth > threshold_otsu(smooth))
+    kinds = {"good": (good, False), "noisy: a tenth of the pixels": (noisy, True), "a teacher's": (teacher, False)}
+    planes = {"image": image.astype("float32")[:160, :160]}
+    drawn = {name: painted(planes["image"], some[:160, :160], classes) for name, (some, classes) in kinds.items()}
+    plots.save(plots.side_by_side(planes | drawn, size=2.6), ROOT / "docs" / "labels.png", dpi=80)
+
+
 def main():
     """Write or check; see the module's text."""
     if "--picture" in sys.argv:
         draw_picture()
+        draw_labels()
     stale = []
     for path, text in generated().items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -209,7 +209,7 @@ def test_whole_positions_are_kept_out_those_with_correct_masks_first(staged, tmp
     assert [work.images[part.image].path.name for part in work.parts if part.use == "validate"] == [
         "Pos103_img_000.tif"
     ]
-    with pytest.raises(UserError, match="No positions can be told apart.*Use split auto"):
+    with pytest.raises(UserError, match=r"No positions can be told apart.*Use split auto"):
         StudentWork(wanted(sample, tmp_path / "run", split="position"))
 
 
