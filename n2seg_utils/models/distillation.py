@@ -12,12 +12,13 @@ from ..data.split import split_by_group, split_within
 from ..errors import UserError
 from ..learning import device
 from ..settings.student import OWN, with_student
-from . import segment_suggestions
+from . import segment_suggestions, suggestions
 from .annotated_split import require_learnable, split_annotated
 from .segment_training import SegmentWork
 from .segmenter import design
 
 _FEW = 20  # images: of fewer, a strip of each is kept out, for none can be spared
+_MINUTES = 5.0
 _TIMED = {2: (512, 512), 3: (16, 256, 256)}  # what is predicted to measure the speed
 _SECONDS, _TIMES = 1.0, 3  # at least
 
@@ -43,12 +44,16 @@ class StudentWork(SegmentWork):
         found = segment_suggestions.suggest(chosen, images, target, gpu, merged)
         if chosen.student != OWN:
             found["network_width"] = (chosen.network_width, f"the student '{chosen.student}' has it")
+        if not gpu and found["minutes"][0] < _MINUTES:
+            found["minutes"] = (_MINUTES, "that is how long a student learns, however few its images are")
         return found
 
     @staticmethod
     def settle(settings, images, target, gpu, merged=None):
         """See :func:`~n2seg_utils.models.segment_suggestions.settle`."""
-        return segment_suggestions.settle(with_student(settings, gpu), images, target, gpu, merged)
+        chosen = with_student(settings, gpu)
+        suggested = StudentWork.suggest(chosen, images, target, gpu, merged)
+        return suggestions.settle(chosen, images, suggested, merged)
 
     @staticmethod
     def design(settings, channels, target, pool_z):
@@ -79,6 +84,10 @@ class StudentWork(SegmentWork):
             return split_annotated(self.images, self.annotate, settings)
         require_learnable(self.images, parts, self.annotate)
         return parts
+
+    def painted(self, grey, frame, where, found):
+        """See :meth:`SegmentWork.painted`."""
+        return dict(zip(("the teacher's", "the student's"), super().painted(grey, frame, where, found).values()))
 
     def tune(self, on_tuning):
         """See :meth:`SegmentWork.tune`; the speed is measured first."""

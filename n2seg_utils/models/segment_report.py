@@ -54,7 +54,7 @@ def judge_segmenter(segmenter, on_progress=None):
         on_progress=later,
         images=drive.bring(segmenter.settings.images),
         dims=segmenter.architecture.dims,
-        regions=regions_of(segmenter) if _taught(segmenter) else None,
+        regions=_judged(segmenter),
     )
     if _taught(segmenter):
         judge_by_people(segmenter, _validating(segmenter))
@@ -74,7 +74,8 @@ def judging_masks(settings):
 
 
 def example_figure(segmenter, number=0):
-    """What a person drew and what the model finds, over the middle of a validation image.
+    """What a person drew and what the model finds, over the middle of a validation image; of a teacher's student, of
+    what was kept out of it.
 
     Returns
     -------
@@ -84,7 +85,9 @@ def example_figure(segmenter, number=0):
     chosen = _validating(segmenter)
     image, mask = chosen[number % len(chosen)]
     shown, middle = _SHOWN[segmenter.architecture.dims], image.planes // 2
-    window = tuple(central(size, shown) for size in image.plane_shape[:2])
+    y, x, *sides = (_judged(segmenter) or {}).get(stem(image.path)) or (0, 0, *image.plane_shape[:2])
+    places = [(first, central(side, shown)) for first, side in zip((y, x), sides)]
+    window = tuple(slice(first + place.start, first + place.stop) for first, place in places)
     pixels, found = segmenter.predict_crop(image, middle, *window)
     words = image.path.name + (f", plane {middle + 1} of {image.planes}" if image.planes > 1 else "")
     truth = segmenter.target.encode(mask.plane(middle))[window]
@@ -183,10 +186,11 @@ def report_parts(segmenter):
     """What a report shows of a segmentation: figures with their captions, what happened, and notes."""
     run, target = segmenter.run, segmenter.target
     facts, rule = run.facts(), segmenter.stored
+    drawn = "the teacher found" if _taught(segmenter) else "was drawn"
     figures = []
     for number in range(min(2, len(validation_images(segmenter)))):
         words, figure = example_figure(segmenter, number)
-        figures.append((f"{words}: what was drawn, what the model finds, and where both differ.", figure))
+        figures.append((f"{words}: what {drawn}, what the model finds, and where both differ.", figure))
     doubtful = _labels(segmenter.settings) == "noisy"
     score = "2 AUC - 1, which wrong labels only scale" if doubtful else "the mean Dice of the classes"
     if _taught(segmenter):
@@ -245,6 +249,11 @@ def _labels(settings):
 def _taught(segmenter):
     """Whether its masks were a teacher's."""
     return _labels(segmenter.settings) == "teacher"
+
+
+def _judged(segmenter):
+    """Which region of each image is judged, where it is not all of it."""
+    return regions_of(segmenter) if _taught(segmenter) else None
 
 
 def _split(segmenter):
