@@ -153,7 +153,7 @@ def test_size_and_speed_are_measured_and_told_in_the_report(student):
     report = write_segment_report(model, scores).read_text(encoding="utf-8")
     assert f"{facts['weights']:,} weights" in report
     assert "megapixels a second" in report
-    assert "Loss and score while training" in report
+    assert "Loss and Dice while training" in report
     assert "the teacher&#x27;s Dice" in report or "the teacher's Dice" in report
     assert "those of another program" in report
     assert judge_segmenter(model)["dice"] == scores["dice"], "judging again changes nothing"

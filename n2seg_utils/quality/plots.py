@@ -60,16 +60,17 @@ def loss_curve(history, size=(5.2, 3.0)):
 
 
 def learning_curves(history, size=(8.4, 3.0)):
-    """Loss and, beside it, score of training and validation against the epoch.
+    """Loss and, beside it, Dice of training and validation against the epoch.
 
     Parameters
     ----------
     history : list of dict
-        Rows with epoch, loss, val_loss, score and val_score.
+        Rows with epoch, loss, val_loss, and score and val_score, which are Dice.
     """
     figure = Figure(figsize=size, layout="constrained")
-    for axis, kind in zip(figure.subplots(1, 2), ("loss", "score")):
+    for axis, kind, label in zip(figure.subplots(1, 2), ("loss", "score"), ("loss", "Dice")):
         _draw_curve(axis, history, kind)
+        axis.set_ylabel(label)
     return figure
 
 
