@@ -105,6 +105,7 @@ KINDS = {
     "segment": {"workflow": "segment"},
     "segment, each image by itself": {"workflow": "segment", "kind": "image", "method": "distance"},
     "segment classes in channels": {"workflow": "segment", "target": "classes", "channels": 3, "batch_norm": True},
+    "segment, a student": {"workflow": "segment", "even": True, "bilinear": True, "batch_norm": True},
     "segment volumes": {"workflow": "segment", "dims": 3, "kind": "image"},
     "joint": {"workflow": "joint", "channels": 2},
     "joint, each image by itself": {"workflow": "joint", "kind": "image", "method": "distance"},

@@ -194,7 +194,9 @@ def report_parts(segmenter):
     doubtful = _labels(segmenter.settings) == "noisy"
     score = "2 AUC - 1, which wrong labels only scale" if doubtful else "the mean Dice of the classes"
     if _taught(segmenter):
-        figures.append((f"Loss and Dice while training, on patches; Dice is {score}.", plots.learning_curves(run.history())))
+        figures.append(
+            (f"Loss and Dice while training, on patches; Dice is {score}.", plots.learning_curves(run.history()))
+        )
     else:
         figures.append((f"The score while training, on patches: {score}.", plots.loss_curve(run.history())))
     curve = tuning_curve(segmenter)
