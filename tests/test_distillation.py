@@ -299,3 +299,30 @@ def test_what_cellpose_keeps_for_itself_is_never_opened(sample, tmp_path, monkey
 def test_settings_that_do_not_go_together_are_refused(chosen, says):
     with pytest.raises(UserError, match=says):
         SegmentSettings(**({"labels": "teacher"} | chosen)).check()
+
+
+def test_the_notebook_asks_what_kind_of_labels_and_goes_from_a_teachers_to_labels_of_all_positions(
+    staged, tmp_path, monkeypatch, capsys
+):
+    from n2seg_utils.ui import forms
+    from n2seg_utils.ui.segmenting import Segmenting
+
+    monkeypatch.setattr(forms, "_forms", {})
+    monkeypatch.chdir(tmp_path)
+    work = Segmenting()
+    work.ask_data()
+    for name, value in {"images": staged / "REF_raw_data", "masks": staged / "REF_masks", "labels": "teacher"}.items():
+        work.form.fields[name].enter(value if name == "labels" else str(value))
+    work.check_data()
+    work.ask_settings()
+    for name, value in (SMALL | {"run": tmp_path / "run", "epochs": 2, "steps_per_epoch": 12}).items():
+        work.form.fields[name].enter(value)
+    work.train()
+    work.judge()
+    [row] = work.scores["per_image"]
+    assert row["image"].startswith("Pos10")
+    assert "megapixels a second" in capsys.readouterr().out
+    work.ask_result()
+    work.predict()
+    names = {file.name for file in (work.model.run / "labels").glob("*.tif")}
+    assert names == {f"Pos{number}_img_000.tif" for number in range(101, 105)}
