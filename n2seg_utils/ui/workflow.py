@@ -76,7 +76,7 @@ class Workflow:
         file = export(self.model, free_file(self.model.run, wanted.format), wanted)
         say(f"The model for other programs is <b>{escape(str(file))}</b>. {_FOR[wanted.format]}")
         if wanted.format == "bioimageio" and not wanted.authors:
-            say("No authors are named. Before you share it, enter them above and run this cell again: it writes a new file.")
+            say("No authors are named. Before you share it, enter them above and run this cell once more.")
 
     def download(self):
         """In Colab, download the run folder as a zip; elsewhere say where it is."""
