@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from .cli_arguments import parser
+from .cli_parts import join
 from .errors import Terminated, UserError
 from .words import counted
 
@@ -152,30 +153,26 @@ def _predict(options, answer):
     if options.tile != "auto" and not (options.tile.isdecimal() and int(options.tile) >= 32):
         raise UserError(f"--tile is '{options.tile}'; it must be auto or a whole number of at least 32: use auto")
     if options.join:
-        from .cli_parts import join
-
         join(options, answer)
         return
     settings = _training_file(options)
     wanted = _chosen(options, ("run", "images", "axes"), settings)
     _require(wanted, "run", "images")
     from .data.parts import parse_part
-
-    part = parse_part(options.part) if options.part else None
+    from .exchange.kinds import kind_of
     from .knobs import read_values
 
+    part = options.part and parse_part(options.part)
     more = ("dtype", "outlines", "threshold", "min_size")
     written = read_values(options.config).keys() if options.config else ()
     usual = {name: getattr(settings, name) for name in more if name in written}
-    from .exchange.kinds import kind_of
-
     kind_of(wanted["run"])
     _quiet()
     from .workflows import predict
 
     run, images, axes = wanted.values()
     given = {name: getattr(options, name) for name in more}
-    files = predict(run, images, options.out, options.tile, "auto" if axes is None else axes, usual, part, **given)
+    files = predict(run, images, options.out, options.tile, axes or "auto", usual, part, **given)
     answer.update(run=str(run), out=options.out, files=[str(file) for file in files])
 
 
