@@ -135,7 +135,7 @@ def test_pseudo_labels_are_what_the_network_is_sure_of():
 def losses(few, folder, **more):
     """The loss of one and the same step, early and late in a training."""
     chosen = {"images": few / "images", "masks": few / "few_masks", "run": folder}
-    work = JointWork(JointSettings.from_mapping(chosen | BRIEF | more))
+    work = JointWork(JointSettings.from_mapping(chosen | BRIEF | {"schedule": "constant"} | more))
     from n2seg_utils.learning import device
     from n2seg_utils.learning.networks import unet
 

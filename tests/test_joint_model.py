@@ -36,7 +36,8 @@ def few(sample, tmp_path_factory):
 
 
 def settings(folder, run, **more):
-    return JointSettings(images=str(folder / "images"), masks=str(folder / "masks"), run=str(run), **(SMALL | more))
+    chosen = SMALL | {"schedule": "constant"} | more  # one network for both; of two in turn, see test_in_turn.py
+    return JointSettings(images=str(folder / "images"), masks=str(folder / "masks"), run=str(run), **chosen)
 
 
 @pytest.fixture(scope="session")
