@@ -1,5 +1,6 @@
 """Values of the joint training's settings chosen from the data, each with its reason."""
 
+from ..data.normalisation import fit
 from ..settings import JointSettings
 from . import denoise_suggestions, segment_suggestions, suggestions
 
@@ -48,4 +49,10 @@ def settle(settings, images, target, gpu, merged=None):
         When an image is too small for the patches, naming it and a size that works.
     """
     suggested = suggest(settings, images, target, gpu, merged, noise=settings.algorithm == "structn2v")
-    return suggestions.settle(denoise_suggestions.with_manipulator(settings), images, suggested, merged)
+    settings = suggestions.settle(denoise_suggestions.with_manipulator(settings), images, suggested, merged)
+    return settings.replace(normalisation=_scaled(settings, images)) if settings.normalisation == "auto" else settings
+
+
+def _scaled(settings, images):
+    """How a network that only denoises learns faster: from images alike in noise (benchmarks/README.md)."""
+    return fit(images, "auto", blank=True).kind if settings.schedule == "in_turn" else "image"

@@ -43,6 +43,14 @@ class JointSettings(HidingSettings, AnnotatedSettings):
         "Folder in which the model, its settings and its quality are kept; created for you.",
         "training",
     )
+    normalisation: str = knob(
+        "auto",
+        "Brightness scaling",
+        "Whether each image is scaled by its own brightest and darkest values ('image') or all alike ('dataset').",
+        "training",
+        advanced=True,
+        choices=("auto", "image", "dataset"),
+    )
     batch_size: int | None = knob(
         None,
         "Batch size",
