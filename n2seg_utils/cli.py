@@ -172,7 +172,7 @@ def _predict(options, answer):
 
     run, images, axes = wanted.values()
     given = {name: getattr(options, name) for name in more}
-    files = predict(run, images, options.out, options.tile, axes or "auto", usual, part, **given)
+    files = predict(run, images, options.out, options.tile, "auto" if axes is None else axes, usual, part, **given)
     answer.update(run=str(run), out=options.out, files=[str(file) for file in files])
 
 
