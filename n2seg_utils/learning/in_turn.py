@@ -7,7 +7,7 @@ from .networks import in_turn
 from .seeds import StepSeed
 from .segmentation import Score
 
-_LEAD = 0.65  # share of the steps that teach to denoise: less than half of the time, for these steps are the shorter ones
+_LEAD = 0.65  # share of the steps that teach to denoise: less than half of the time, for these are the shorter ones
 
 
 class InTurnTraining(Lessons):
