@@ -7,7 +7,8 @@
 # the noisy images themselves ([Noise2Void](https://arxiv.org/abs/1811.10980)), and to find what you drew on some of
 # them. What it learns from the noise of all images, annotated or not, helps it to segment. The idea is that of
 # [DenoiSeg](https://arxiv.org/abs/2005.02987), where one network learns both at the same time; here, two networks learn
-# one after the other, which found more and denoised better in our measurements. The other way is a choice in the form.
+# one after the other, which found as much and denoised better in our measurements. The other way is a choice in the
+# form.
 #
 # **What you need.** A folder of noisy images (TIFF, PNG or JPEG; 2D or volumes, grey, several channels or colour), and a
 # folder of masks for **some** of them, with the same names: label images in which each object has its own number,
