@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from n2seg_utils.learning.networks import Architecture, unet
+from n2seg_utils.learning.networks import Architecture, _smoothed, unet
 
 
 def n2v_network(dims, depth, batch_norm, **more):
@@ -142,3 +142,11 @@ def test_a_saved_model_opens_without_our_code(tmp_path, dims, together):
     code += "numpy.save('out.npy', m(numpy.load('image.npy'))); assert 'n2seg_utils' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), answer(network, image), atol=1e-6)
+
+
+def test_smoothed_upsampling_is_bilinear():
+    pixels = np.random.default_rng(0).normal(size=(2, 5, 7, 3)).astype("float32")
+    image = keras.Input((None, None, 3))
+    ours = keras.Model(image, _smoothed(keras.layers.UpSampling2D(2)(image)))
+    expected = keras.layers.UpSampling2D(2, interpolation="bilinear")(pixels)
+    np.testing.assert_allclose(ours(pixels), expected, atol=1e-6)

@@ -26,7 +26,10 @@ v1 = tf.compat.v1
 
 def of_keras(network, folder):
     """As Keras 3 exports a network."""
-    network.export(folder, verbose=False)
+    try:
+        network.export(folder, verbose=False)
+    except tf.errors.OperatorNotAllowedInGraphError:
+        pytest.skip("this version of Keras does not export its bilinear upsampling for images of any size")
     return folder
 
 

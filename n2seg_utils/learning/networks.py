@@ -185,7 +185,6 @@ def in_turn(network):
 def _branch(x, a, prefix, outputs):
     convolution = layers.Conv2D if a.dims == 2 else layers.Conv3D
     upsampling = layers.UpSampling2D if a.dims == 2 else layers.UpSampling3D
-    smoothly = {"interpolation": "bilinear"} if a.bilinear else {}
     less = 0 if a.even else 1  # levels by which the second convolution is narrower
 
     def convolve(x, filters, label):
@@ -206,7 +205,8 @@ def _branch(x, a, prefix, outputs):
     x = convolve(x, a.width * 2**a.depth, "middle_0")
     x = convolve(x, a.width * 2 ** max(0, a.depth - less), "middle_2")
     for level in reversed(range(a.depth)):
-        x = upsampling(a.pool, **smoothly)(x)
+        x = upsampling(a.pool)(x)
+        x = _smoothed(x) if a.bilinear else x
         if a.top_skip or level > 0:
             x = layers.Concatenate()([x, skips[level]])
         # n2v widens its decoder where it leaves out the top skip.
@@ -214,6 +214,17 @@ def _branch(x, a, prefix, outputs):
         x = convolve(x, a.width * 2**level if wide else a.width, f"up_level_{level}_no_0")
         x = convolve(x, a.width * 2 ** max(0, level - less), f"up_level_{level}_no_2")
     return convolution(outputs, 1, name=f"{prefix}output")(x)
+
+
+def _smoothed(x):
+    """What nearest upsampling made, as bilinear upsampling makes it, at margins too.
+
+    Keras' own bilinear layer cannot be exported for images of any size (Keras 3.15).
+    """
+    for size in ((3, 1), (1, 3)):
+        mean = layers.AveragePooling2D(size, strides=1, padding="same")(x)
+        x = layers.Average()([mean, mean, mean, x])  # 1 2 1, where two of the three pixels are one
+    return x
 
 
 def _pool(x, a, label):
