@@ -407,7 +407,7 @@ def test_results_of_one_folder_are_never_shown_as_those_of_another(sample, tmp_p
     work.check_data()
     work.predict()
     assert work.results[1] != first
-    assert work.results[0] == str(tmp_path / "b" / "images")
+    assert Path(work.results[0]) == tmp_path / "b" / "images"
     one, other = ((folder / "nuclei_01.tif").read_bytes() for folder in (first, work.results[1]))
     assert one != other
 
