@@ -104,13 +104,13 @@ class JointWork(SegmentWork):
         published, in_turn = settings.recipe == "published", settings.schedule == "in_turn"
         count = settings.batch_size if published or in_turn else annotated_patches(settings)
         annotated, common = self.samplers(settings, count), (hide, settings.seed, self.loss(settings))
-        weights = settings.denoise_weight, settings.schedule, self._spread()
-        if published:
-            training = PublishedTraining(network, annotated, *common, *weights)
+        noisy = [] if published else [self._noisy(use, settings, hide) for use in supply.SHARES]
+        if in_turn:
+            training = InTurnTraining(network, annotated, noisy, *common, self.model.restore)
         else:
-            noisy = [self._noisy(use, settings, hide) for use in supply.SHARES]
-            if in_turn:
-                training = InTurnTraining(network, annotated, noisy, *common, self.model.restore)
+            weights = settings.denoise_weight, settings.schedule, self._spread()
+            if published:
+                training = PublishedTraining(network, annotated, *common, *weights)
             else:
                 training = JointTraining(network, annotated, noisy, *common, *weights, settings.pseudo_labels)
         training.validation_steps = self.validation_steps(settings, count)
