@@ -123,7 +123,7 @@ def _train(options, answer):
     values = load_for(options.command, options.config).to_dict() if options.config else {}
     values |= {name: getattr(options, name) for name in needed if getattr(options, name)} | parse_pairs(options.set)
     settings = kind.from_mapping(values).check()
-    _require(values, *needed)
+    _require(values, *(name for name in needed if name != "masks" or getattr(settings, "labels", "") != "none"))
     _quiet()
     from . import workflows
     from .resuming import begin_or_resume

@@ -158,6 +158,7 @@ def draw_labels():
     from n2seg_utils.data.label_noise import sampled
     from n2seg_utils.data.samples import write_sample
     from n2seg_utils.quality import plots
+    from n2seg_utils.quality.first_guess import cut
     from n2seg_utils.quality.painting import painted
 
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +166,9 @@ def draw_labels():
         image, good = (tifffile.imread(next((sample / kind).iterdir())) for kind in ("images", "masks"))
     smooth = gaussian(image.astype(float), 2)
     noisy, teacher = sampled(good, np.random.default_rng(1), 0.1).astype(int), label(smooth > threshold_otsu(smooth))
-    kinds = {"good": (good, False), "noisy: a tenth of the pixels": (noisy, True), "a teacher's": (teacher, False)}
+    guess = (cut(smooth)(smooth)).astype(int)
+    kinds = {"good": (good, False), "noisy: a tenth of the pixels": (noisy, True), "a teacher's": (teacher, False),
+             "none: a first guess": (guess, True)}  # fmt: skip
     planes = {"image": image.astype("float32")[:160, :160]}
     drawn = {name: painted(planes["image"], some[:160, :160], classes) for name, (some, classes) in kinds.items()}
     plots.save(plots.side_by_side(planes | drawn, size=2.6), ROOT / "docs" / "labels.png", dpi=80)

@@ -25,6 +25,7 @@ from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
 from n2seg_utils.models.run_folder import RunFolder
 from n2seg_utils.models.segment_training import SegmentWork
+from n2seg_utils.models.unlabelled import UnlabelledWork
 from n2seg_utils.settings import DenoiseSettings, JointSettings, SegmentSettings
 
 from .conftest import TINY
@@ -211,6 +212,7 @@ def test_on_drive_checkpoints_are_written_once_a_minute_and_to_this_computer_in_
 # Runs
 
 
+LABELS = {"without labels": "none"}
 SCHEDULES = {"joint": "constant", "joint, with a teacher": "teacher", "joint, in turn": "in_turn"}
 
 
@@ -219,13 +221,15 @@ def of_kind(kind, sample, run, **more):
     common = {"images": str(sample / "images"), "run": str(run)} | TINY | {"epochs": 3} | more
     if kind == "denoise":
         return DenoiseWork(DenoiseSettings(**common))
+    if kind in LABELS:
+        return UnlabelledWork(SegmentSettings(labels=LABELS[kind], batch_size=2, **common))
     masks = sample / "masks" if kind == "segment" else annotate_few(sample)
     work, settings = (SegmentWork, SegmentSettings) if kind == "segment" else (JointWork, JointSettings)
     more = {"schedule": SCHEDULES[kind]} if kind in SCHEDULES else {}
     return work(settings(masks=str(masks), batch_size=2, **common, **more))
 
 
-@pytest.mark.parametrize("kind", ["denoise", "segment", *SCHEDULES])
+@pytest.mark.parametrize("kind", ["denoise", "segment", *LABELS, *SCHEDULES])
 def test_a_run_that_is_stopped_goes_on_to_the_same_end(kind, sample, tmp_path):
     whole = of_kind(kind, sample, tmp_path / "whole").train()
     of_kind(kind, sample, tmp_path / "stopped").train(Impatient(step=6))

@@ -70,27 +70,37 @@ class AnnotatedSampler(PatchSampler):
 
     def __init__(self, frames, patch_shape, batch_size, seed, *, favoured=0.5, variation=None, flip=True, turn=True,
                  stream=0):  # fmt: skip
-        self.channels, self.changed = frames[0][0].shape[-1], False
+        self.channels, self.changed, self.labelled = frames[0][0].shape[-1], False, None
         self.variation, self.favoured = variation or Variation(), favoured
         super().__init__(_joined(frames), patch_shape, batch_size, seed, flip, turn, stream)
         self.places = keras.Variable(self._find(frames), trainable=False, name="places", dtype="int32")
 
     def refill(self, frames):
         """Exchange the pixels for those of other images of the same sizes."""
-        self.changed = False
+        self.changed, self.labelled = False, None
         super().refill(_joined(frames))
         self.places.assign(self._find(frames))
 
     def change(self, function):
         """Put what a function makes of each image, (Y, X, C) or (Z, Y, X, C), in its place; but only once."""
-        if self.changed:
-            return
+        if not self.changed:
+            self._put(slice(None, self.channels), lambda number, image, known: function(image))
+            self.changed = True
+
+    def relabel(self, function, version):
+        """Put ``function(number, image, annotations)`` in place of the annotations of each image, unless that is done
+        for this version (anything that can be compared). Where rare classes are, is not looked up again."""
+        if self.labelled != version:
+            self._put(slice(self.channels, None), function)
+            self.labelled = version
+
+    def _put(self, values, function):
         pixels = np.array(keras.ops.convert_to_numpy(self.pixels))
-        for start, shape in zip(self._starts, self._shapes):
+        for number, (start, shape) in enumerate(zip(self._starts, self._shapes)):
             frame = pixels[start : start + np.prod(shape)]
-            frame[:, : self.channels] = function(frame[:, : self.channels].reshape(*shape, -1)).reshape(len(frame), -1)
+            image, known = np.split(frame.reshape(*shape, -1), [self.channels], axis=-1)
+            frame[:, values] = function(number, image, known).reshape(len(frame), -1)
         self.pixels.assign(pixels)
-        self.changed = True
 
     def draw(self, seeds):
         """Patches of images (B, Y, X, C) and annotations (B, Y, X, A); with Z before Y in 3D."""

@@ -15,6 +15,7 @@ _RANGES = {
 _ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax", "softplus", "tanh", "elu")
 # What layers of two networks in turn are called by, as those of networks apart are.
 FIRST, SECOND = "channel_0", "channel_1"
+_SMOOTHEST = 20.0  # pixels
 _BINOMIAL = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
 
@@ -61,6 +62,8 @@ class Architecture:
     in_turn : bool
         Two networks, one after the other: the first gives `channels` outputs, without batch normalisation or dropout;
         the second sees nothing but these, and gives the others.
+    smooth : float
+        Sigma, in pixels, of a blur that an image goes through before all else, in its planes: three running means.
     """
 
     dims: int = 2
@@ -82,12 +85,15 @@ class Architecture:
     pool_z: int = 2
     sees: int | None = None
     in_turn: bool = False
+    smooth: float = 0.0
 
     def __post_init__(self):
         for name, (low, high) in _RANGES.items():
             value = 1 if name == "outputs" and self.outputs is None else getattr(self, name)
             if not low <= operator.index(value) <= high:
                 raise ValueError(f"{name} is {value}; it must be between {low} and {high}")
+        if not 0 <= self.smooth <= _SMOOTHEST:
+            raise ValueError(f"smooth is {self.smooth}; it must be between 0 and {_SMOOTHEST}")
         if self.bilinear and self.dims == 3:
             raise ValueError("bilinear is for networks in 2D: Keras has no such layer in 3D")
         if self.last_activation not in _ACTIVATIONS:
@@ -113,7 +119,8 @@ class Architecture:
     @property
     def reach(self):
         """Pixels that an output pixel looks at in each direction, along each axis."""
-        return tuple(self._reach(size) * (2 if self.in_turn else 1) for size in self.pool)
+        first = [sum(size // 2 for size in _means(self.smooth)) if axis != "Z" else 0 for axis in "ZYX"[-self.dims :]]
+        return tuple(self._reach(size) * (2 if self.in_turn else 1) + more for size, more in zip(self.pool, first))
 
     def _reach(self, pool):
         # Sums how far each layer reaches, in pixels of its level: two convolutions down, two up, and what pooling and
@@ -149,20 +156,22 @@ def unet(architecture, name="unet"):
     """
     a = architecture
     image = layers.Input((None,) * a.dims + (a.channels,), name="input")
-    if a.in_turn:
-        first = _branch(image, replace(a, batch_norm=False, dropout=0.0), FIRST, a.channels)
-        answer = layers.Concatenate()([first, _branch(first, a, SECOND, a.outputs - a.channels)])
-    elif a.together or a.channels == 1:
-        answer = _branch(image, a, "", a.outputs or a.channels)
-    else:
-        seen = range(a.channels) if a.sees is None else [a.sees % a.channels] * a.channels
-        branches = [_branch(image[..., c : c + 1], a, f"channel_{n}", 1) for n, c in enumerate(seen)]
-        answer = layers.Concatenate()(branches)
+    answer = _answer(_smooth(image, a), a)
     if a.residual:
         answer = layers.Add()([answer, image])
     if a.last_activation != "linear":
         answer = layers.Activation(a.last_activation)(answer)
     return Model(image, answer, name=name)
+
+
+def _answer(image, a):
+    if a.in_turn:
+        first = _branch(image, replace(a, batch_norm=False, dropout=0.0), FIRST, a.channels)
+        return layers.Concatenate()([first, _branch(first, a, SECOND, a.outputs - a.channels)])
+    if a.together or a.channels == 1:
+        return _branch(image, a, "", a.outputs or a.channels)
+    seen = range(a.channels) if a.sees is None else [a.sees % a.channels] * a.channels
+    return layers.Concatenate()([_branch(image[..., c : c + 1], a, f"channel_{n}", 1) for n, c in enumerate(seen)])
 
 
 def in_turn(network):
@@ -214,6 +223,28 @@ def _branch(x, a, prefix, outputs):
         x = convolve(x, a.width * 2**level if wide else a.width, f"up_level_{level}_no_0")
         x = convolve(x, a.width * 2 ** max(0, level - less), f"up_level_{level}_no_2")
     return convolution(outputs, 1, name=f"{prefix}output")(x)
+
+
+def _means(sigma):
+    """Sizes, odd, of three running means one after the other that are most like a Gaussian.
+
+    Kovesi: Fast almost-Gaussian filtering. DICTA 2010.
+    """
+    if not sigma:
+        return ()
+    variance = 12 * sigma**2
+    small = max(1, int(np.sqrt(variance / 3 + 1) - 1) // 2 * 2 + 1)
+    few = round((variance - 3 * small**2 - 12 * small - 9) / (-4 * small - 4))
+    few = min(3, max(0, few))
+    return (small,) * few + (small + 2,) * (3 - few)
+
+
+def _smooth(x, a):
+    pooling = layers.AveragePooling2D if a.dims == 2 else layers.AveragePooling3D
+    for size in _means(a.smooth):
+        if size > 1:
+            x = pooling((1, size, size)[-a.dims :], strides=1, padding="same")(x)
+    return x
 
 
 def _smoothed(x):

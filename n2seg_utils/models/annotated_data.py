@@ -12,6 +12,7 @@ from ..learning.annotated_patches import AnnotatedSampler, Variation
 from ..learning.annotations import UNKNOWN, border_classes_of, normalised_distance
 from ..learning.seeds import StepSeed
 from ..quality.painting import painted
+from .guesses import mask_folder, unlabelled
 from .suggestions import patch_shape
 
 # How much patches vary at strength 1.
@@ -29,7 +30,7 @@ def all_images(settings):
     """
     require_both(settings)
     images = open_images(drive.bring(settings.images), settings.axes)
-    return images, open_masks(bring_masks(settings.masks), images)[0]
+    return images, open_masks(mask_folder(settings), images)[0]
 
 
 def annotated_images(settings):
@@ -41,15 +42,16 @@ def annotated_images(settings):
 
 
 def clean_masks(settings, images):
-    """The correct masks that were named beside noisy ones; None for an image that has none. Those beside a teacher's
-    are for judging only."""
-    folder = settings.clean_masks if getattr(settings, "labels", "") == "noisy" else ""
+    """The correct masks that were named beside noisy ones, or a first guess; None for an image that has none. Those
+    beside a teacher's are for judging only."""
+    folder = settings.clean_masks if getattr(settings, "labels", "") in ("noisy", "none") else ""
     return open_masks(bring_masks(folder), images)[0] if folder else [None] * len(images)
 
 
 def require_both(settings):
     """Raise a UserError if images or masks are not named."""
-    for name, other in (("images", "masks"), ("masks", "images")):
+    pairs = [("images", "masks")] if unlabelled(settings) else [("images", "masks"), ("masks", "images")]
+    for name, other in pairs:
         if not getattr(settings, name):
             raise UserError(f"You named {other} ({getattr(settings, other)}), but no {name}. Name both folders")
 

@@ -124,12 +124,7 @@ class JointModel(Segmenter):
 
     def restore(self, network, pixels):
         """Apply a network to a scaled image (Y, X, C), or (Z, Y, X, C), as it is: tile by tile, without scaling."""
-        result, predictor = np.empty_like(pixels), self.predictor(pixels.shape[:-1])
-        predictor.network = network
-        predictor.predict(
-            pixels.shape[:-1], lambda *where: pixels[np.ix_(*where)], result.__setitem__, np.asarray, np.asarray
-        )
-        return result
+        return self.answers_of(network, pixels, pixels.shape[-1])
 
     def denoise_file(self, image, out, tile="auto", on_tile=None, dtype="float32"):
         """Denoise one image file into another, without labels; see :meth:`predict_file`."""

@@ -7,5 +7,6 @@ def work_for(settings):
     from .distillation import StudentWork
     from .noisy_training import NoisyWork
     from .segment_training import SegmentWork
+    from .unlabelled import UnlabelledWork
 
-    return {"good": SegmentWork, "noisy": NoisyWork, "teacher": StudentWork}[settings.labels]
+    return {"good": SegmentWork, "noisy": NoisyWork, "teacher": StudentWork, "none": UnlabelledWork}[settings.labels]

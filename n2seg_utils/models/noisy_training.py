@@ -11,7 +11,7 @@ from ..learning.annotations import UNKNOWN
 from ..learning.ranking import RankScore
 from ..learning.segmentation import SegmentationLoss
 from ..quality.dmi import levels, threshold_by_dmi
-from ..settings.segment import parse_weights
+from ..settings.class_weights import parse_weights
 from .annotated_data import clean_masks
 from .annotated_split import CLEAN, split_annotated
 from .objects import Rule
@@ -36,6 +36,7 @@ class NoisyWork(SegmentWork):
     Segmentation. AAAI 2022.
     """
 
+    tuned_on_clean = True  # whether correct masks of a few images set the threshold
     collapsed = "found nothing in the images that goes with the masks"
 
     def understand(self, settings, masks):
@@ -87,7 +88,7 @@ class NoisyWork(SegmentWork):
         noted = {"dmi": {"threshold": rule.threshold, "dmi": best["dmi"]}, "clean_masks": None}
         score, few = best["score"], curve[:: len(curve) // _CURVE or 1]
         table = [{name: row[name] for name in ("threshold", "score")} for row in few]
-        known = self._examples(CLEAN)
+        known = self._examples(CLEAN) if self.tuned_on_clean else []
         if known:
             tuned = self._tuned(known, rule, on_tuning)
             rule, score, table = tuned.rule, tuned.score, tuned.curve

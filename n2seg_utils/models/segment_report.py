@@ -14,9 +14,11 @@ from ..quality.measurements import measured
 from ..quality.report import write_report
 from .annotated_data import annotated_images
 from .annotated_split import CLEAN
+from .guesses import mask_folder, unlabelled
 from .methods import documented
 from .student_report import about_student, judge_by_people, regions_of
 from .trained import result_name
+from .unlabelled_report import about_thresholds, judge_by_correct_masks
 
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
 
@@ -47,7 +49,7 @@ def judge_segmenter(segmenter, on_progress=None):
             sooner((number + 1) / len(images), image.path.name)
     scores = judge_labels(
         quality / "labels",
-        bring_masks(judging_masks(segmenter.settings)),
+        judging_masks(segmenter.settings),
         None if (quality / "metrics.csv").exists() else quality,
         target=segmenter.target,
         image_axes=segmenter.settings.axes,
@@ -58,6 +60,8 @@ def judge_segmenter(segmenter, on_progress=None):
     )
     if _taught(segmenter):
         judge_by_people(segmenter, _validating(segmenter))
+    if unlabelled(segmenter.settings):
+        judge_by_correct_masks(segmenter, _validating(segmenter))
     segmenter.run.note(metrics={name: value for name, value in scores.items() if isinstance(value, float)})
     return scores
 
@@ -69,8 +73,10 @@ def validation_images(segmenter):
 
 
 def judging_masks(settings):
-    """The folder of the masks that results are scored against: correct ones, if they were named beside noisy ones."""
-    return (settings.clean_masks if _labels(settings) == "noisy" else "") or settings.masks
+    """The local folder of the masks that results are scored against: correct ones, if they were named beside noisy ones
+    or a first guess."""
+    correct = settings.clean_masks if _labels(settings) in ("noisy", "none") else ""
+    return bring_masks(correct) if correct else mask_folder(settings)
 
 
 def example_figure(segmenter, number=0):
@@ -186,12 +192,12 @@ def report_parts(segmenter):
     """What a report shows of a segmentation: figures with their captions, what happened, and notes."""
     run, target = segmenter.run, segmenter.target
     facts, rule = run.facts(), segmenter.stored
-    drawn = "the teacher found" if _taught(segmenter) else "was drawn"
+    drawn = {"teacher": "the teacher found", "none": "was guessed"}.get(_labels(segmenter.settings), "was drawn")
     figures = []
     for number in range(min(2, len(validation_images(segmenter)))):
         words, figure = example_figure(segmenter, number)
         figures.append((f"{words}: what {drawn}, what the model finds, and where both differ.", figure))
-    doubtful = _labels(segmenter.settings) == "noisy"
+    doubtful = _labels(segmenter.settings) in ("noisy", "none")
     score = "2 AUC - 1, which wrong labels only scale" if doubtful else "the mean Dice of the classes"
     if _taught(segmenter):
         figures.append(
@@ -213,17 +219,25 @@ def report_parts(segmenter):
         **facts["versions"],
     }
     notes = [judged_on(segmenter) + " For a number to publish, score images that were never used (n2seg qc --labels)."]
-    return figures, happened, notes + about_student(facts)
+    return figures, happened, notes + about_labels(facts)
+
+
+def about_labels(facts):
+    """Sentences about a teacher's student, or a training without labels, from the facts of run.json: a list of str."""
+    return about_thresholds(facts) or about_student(facts)
 
 
 def judged_on(segmenter):
     """What the scores of :func:`judge_segmenter` are worth, in words."""
     settings = segmenter.settings
-    if _labels(settings) == "noisy" and not settings.clean_masks:
-        return "The scores are against masks that may be wrong: even a perfect result would not score 1."
+    if _labels(settings) in ("noisy", "none") and not settings.clean_masks:
+        masks = "a first guess, which is wrong in places" if unlabelled(settings) else "masks that may be wrong"
+        return f"The scores are against {masks}: even a perfect result would not score 1."
     judged = {image.path.name for image in validation_images(segmenter)}
     rows = [row for row in _split(segmenter) if row["image"] in judged]
     if all(row["use"] == CLEAN for row in rows):
+        if unlabelled(settings):
+            return "The scores are of images that nothing else was done with, against their correct masks."
         return (
             "The scores are of images that were not trained on, against their correct masks. These chose the "
             "threshold, though, so new images may score a little less."

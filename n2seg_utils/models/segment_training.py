@@ -13,7 +13,8 @@ from ..learning.annotated_patches import AnnotatedSampler
 from ..learning.networks import unet
 from ..learning.segmentation import SegmentationLoss, SegmentationTraining
 from ..quality.painting import painted
-from ..settings.segment import SegmentSettings, parse_weights
+from ..settings.class_weights import parse_weights
+from ..settings.segment import SegmentSettings
 from . import segment_suggestions, supply, training_run, transfer
 from .annotated_data import Annotator, annotated_images, in_units_of, variation, weights_by_share
 from .annotated_split import require_classes, split_annotated
@@ -71,7 +72,7 @@ class SegmentWork:
     """
 
     workflow, kind_of_model = "segment", Segmenter
-    batch_norm_steadies = True
+    annotator, batch_norm_steadies = Annotator, True
     collapsed, score = "found nothing but background", None  # what the best epoch has most of, if not the usual one
     open = staticmethod(annotated_images)
     suggest = staticmethod(segment_suggestions.suggest)
@@ -93,7 +94,7 @@ class SegmentWork:
             target = self.understand(settings, _drawn(masks))
             settings, architecture = self._designed(settings, target)
             normalisation = self.scale(settings)
-        self.annotate = Annotator(self.images, masks, target, settings.method == "distance")
+        self.annotate = self.annotator(self.images, masks, target, settings.method == "distance")
         self.parts = past.parts(self.images) if past else self.split(settings)
         self.model = self.kind_of_model(None, architecture, settings, normalisation, run, target)
         self.memory = supply.memory(past)

@@ -90,6 +90,11 @@ class Segmenter(TrainedModel):
         shape = values.shape[:-1]
         return self._probabilities(lambda *where: values[np.ix_(*where)], shape, scale, tile, on_tile)
 
+    def probabilities_of(self, network, pixels):
+        """What another network of this architecture says of a scaled image (Y, X, C), or (Z, Y, X, C); as
+        :meth:`predict_probabilities`."""
+        return self.answers_of(network, pixels, len(self.outputs), self._activated)
+
     def find(self, probabilities, rule=None):
         """Labels from probabilities: object numbers or class numbers; int32.
 

@@ -218,6 +218,15 @@ class TrainedModel:
     def _remember(self, tile):
         self.largest_tile = tile
 
+    def answers_of(self, network, pixels, channels, restore=np.asarray):
+        """What a network like this model's says of a scaled image (Y, X, C), or (Z, Y, X, C), tile by tile: as many
+        channels, float32, after `restore`."""
+        shape = pixels.shape[:-1]
+        result, predictor = np.empty((*shape, channels), "float32"), self.predictor(shape)
+        predictor.network = network
+        predictor.predict(shape, lambda *where: pixels[np.ix_(*where)], result.__setitem__, np.asarray, restore)
+        return result
+
     def surroundings(self, image, plane, rows, columns, margin=None):
         """A piece of one plane with all that the network must see so that its answer is that for the whole image.
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..knobs import knob
+from .class_weights import weights_problem
 from .student import AUTO, OWN, STUDENTS, wrong_with_student
 from .training import TrainingSettings
+from .unlabelled import wrong_with_labels, wrong_without_labels
 
 
 @dataclass
@@ -213,7 +215,7 @@ class AnnotatedSettings(TrainingSettings):
     def problems(self):
         """See :meth:`Settings.problems`."""
         found = super().problems()
-        words = _weights_problem(self.class_weights)
+        words = weights_problem(self.class_weights)
         if self.freeze != "nothing" and not self.pretrained and "freeze" not in found:
             found["freeze"] = f"freeze is '{self.freeze}', but there is no model to start from: use nothing"
         return found | ({"class_weights": words} if words else {})
@@ -228,14 +230,15 @@ class SegmentSettings(AnnotatedSettings):
     labels: str = knob(
         "good",
         "What kind of labels",
-        "'good': drawn with care. 'noisy': one class, with wrong or missing pixels. 'teacher': another program's.",
+        "'good': drawn with care. 'noisy': one class, with wrong or missing pixels. 'teacher': another program's. "
+        "'none': nobody drew anything; one class.",
         "data",
-        choices=("good", "noisy", "teacher"),
+        choices=("good", "noisy", "teacher", "none"),
     )
     clean_masks: str = knob(
         "",
         "A few correct masks (optional)",
-        "Correct masks of a few images: of noisy ones they set the threshold, of a teacher's they judge; not learned.",
+        "Correct masks of a few images, not learned: beside noisy ones they set the threshold, else they only judge.",
         "data",
         advanced=True,
         example="/content/drive/MyDrive/my_correct_masks",
@@ -256,6 +259,24 @@ class SegmentSettings(AnnotatedSettings):
         advanced=True,
         choices=(AUTO, *STUDENTS, OWN),
     )
+    blur: float | None = knob(
+        None,
+        "Blur of the first guess",
+        "Without labels, the blur before the threshold, and before the network; left open, it is found by the noise.",
+        "training",
+        advanced=True,
+        low=0,
+        high=20,
+        unit="pixels",
+    )
+    structures: str = knob(
+        "auto",
+        "What structures look like",
+        "Without labels: thin 'lines', such as filaments, or 'areas', such as nuclei; 'auto' looks at the first guess.",
+        "training",
+        advanced=True,
+        choices=("auto", "lines", "areas"),
+    )
 
     def problems(self):
         """See :meth:`Settings.problems`; labels that may be wrong have one class, and allow less."""
@@ -269,34 +290,13 @@ class SegmentSettings(AnnotatedSettings):
     def _wrong(self):
         """What does not go with the kind of labels: name of a setting -> (values that are allowed, words)."""
         if self.labels == "noisy":
-            return {
+            return wrong_with_labels(self) | {
                 "target": (("auto", "binary"), "which must be binary with labels noisy: use binary"),
                 "loss": (("both", "cross_entropy"), "which believes in wrong labels: use cross_entropy"),
             }
         if self.labels == "teacher":
-            return wrong_with_student(self)
-        return {"clean_masks": (("",), "which is for labels noisy or teacher: leave it empty, or use one of these")}
-
-
-def parse_weights(text):
-    """Class weights as written in the settings: a tuple of floats, or None for "auto".
-
-    Raises
-    ------
-    ValueError
-        If they are not positive numbers.
-    """
-    if text.strip().lower() in ("", "auto"):
-        return None
-    weights = tuple(float(part) for part in text.replace(";", ",").split(","))
-    if len(weights) < 2 or min(weights) < 0 or not 0 < sum(weights) < float("inf"):
-        raise ValueError(text)
-    return weights
-
-
-def _weights_problem(text):
-    try:
-        parse_weights(text)
-    except ValueError:
-        return f"class_weights is '{text}'; it must be one positive number a class, with commas: use auto"
-    return ""
+            return wrong_with_student(self) | wrong_with_labels(self)
+        if self.labels == "none":
+            return wrong_without_labels()
+        words = "which is for labels noisy, teacher or none: leave it empty, or use one of these"
+        return {"clean_masks": (("",), words)} | wrong_with_labels(self)

@@ -43,11 +43,19 @@ class Segmenting(Workflow):
     def given(self, wanted):
         """The images, the masks, and the clean images if there are any, that were entered; else of the sample."""
         from ..models.annotated_data import require_both
+        from ..models.guesses import unlabelled
 
         if not (wanted.images or wanted.masks):
-            return *sample(wanted.sample, "masks"), ""
+            images, masks = sample(wanted.sample, "masks")
+            return images, "" if unlabelled(wanted) else masks, ""
         require_both(wanted)
         return wanted.images, wanted.masks, ""
+
+    def masks_of(self, wanted, images, masks):
+        """Where the masks are on local disk; of images without labels, a first guess."""
+        from ..models.guesses import mask_folder
+
+        return mask_folder(wanted.replace(images=images, masks=masks), lambda folder: fetch(folder, bring_masks))
 
     def check_data(self):
         """Read the form, fetch images and masks, say what they are, and show some, one over the other.
@@ -61,13 +69,12 @@ class Segmenting(Workflow):
         self.forget("images", "masks", "target", "truth")
         wanted = self.form.settings()
         images, masks, truth = self.given(wanted)
-        found = check_images(
-            fetch(images), fetch(truth), wanted.axes, fetch(masks, bring_masks), wanted.target, self.joint
-        )
+        brought = self.masks_of(wanted, images, masks)
+        found = check_images(fetch(images), fetch(truth), wanted.axes, brought, wanted.target, self.joint)
         show_findings(found)
         self.warnings = found.warnings
         self.images, self.masks, self.truth, self.target = images, masks, truth, found.target
-        show_figure(plots.side_by_side(thumbnails(found, bring_masks(masks)), size=2.6))
+        show_figure(plots.side_by_side(thumbnails(found, brought), size=2.6))
 
     def ask_settings(self):
         """Show the form for the training, with values suggested from the images."""
@@ -119,10 +126,9 @@ class Segmenting(Workflow):
 
     def show_labels(self, scores):
         """Show how good labels are, in numbers and pictures."""
-        from ..models.segment_report import example_figure, judged_on, tuning_curve, validation_images
-        from ..models.student_report import about_student
+        from ..models.segment_report import about_labels, example_figure, judged_on, tuning_curve, validation_images
 
-        more = [judged_on(self.model), *about_student(self.model.run.facts())]
+        more = [judged_on(self.model), *about_labels(self.model.run.facts())]
         say(labels_in_words(scores, "validation image") + escape(" ".join(more)))
         for number in range(min(2, len(validation_images(self.model)))):
             words, figure = example_figure(self.model, number)

@@ -34,9 +34,10 @@ def segment(settings):
     scores : dict
     report : Path
     """
+    from ..models.guesses import mask_folder
     from ..models.segment_training import train_segmenter
 
-    images, masks = drive.bring(settings.images), bring_masks(settings.masks)
+    images, masks = drive.bring(settings.images), mask_folder(settings)
     found = check_images(images, None, settings.axes, masks, settings.target)
     segmenter = _trained(train_segmenter, settings, found)
     return segmenter, *_judged(segmenter)
@@ -109,10 +110,14 @@ def _judged(model):
 
 def _trained(train, settings, found):
     """Train on annotated images that were checked, telling how it goes."""
+    from ..models.guesses import unlabelled
     from ..models.segment_report import about_start
 
     _warn(found)
-    print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
+    if unlabelled(settings):
+        print("Without masks, a first guess by a blur and a threshold is where it begins.", flush=True)
+    else:
+        print(f"The masks show {found.target.describe()}: {found.target.why}.", flush=True)
     tuning = bar("Tuning")
     model = train(settings, text_watcher(), tuning)
     tuning.close(model.stored.describe())
