@@ -16,15 +16,15 @@ import numpy as np
 import tifffile
 from data import noisy_nuclei
 from pixels import scores_of
-from skimage.filters import threshold_li, threshold_otsu
+from skimage.filters import threshold_otsu
 
 from n2seg_utils import SegmentSettings, train_segmenter
 from n2seg_utils.cli import parse_pairs
-from n2seg_utils.quality.first_guess import blurred, cut
+from n2seg_utils.quality.first_guess import blurred, cut, li
 from n2seg_utils.ui.progress import TextWatcher
 
 _EPOCHS = 30
-_FILTERS = {"Otsu": threshold_otsu, "Li": threshold_li}
+_FILTERS = {"Otsu": threshold_otsu, "Li": li}
 
 
 def main():

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from scipy.ndimage import gaussian_filter
 from skimage.draw import ellipse, line
-from skimage.filters import threshold_otsu
+from skimage.filters import threshold_li, threshold_otsu
 from skimage.restoration import calibrate_denoiser
 
 from n2seg_utils import SegmentSettings, UserError, train_segmenter
@@ -20,7 +20,7 @@ from n2seg_utils.models.guesses import guess_folder, mask_folder
 from n2seg_utils.models.segment_report import judge_segmenter, judged_on, write_segment_report
 from n2seg_utils.models.unlabelled import UnlabelledWork, mean_width, spoiled
 from n2seg_utils.quality.dmi import threshold_by_dmi
-from n2seg_utils.quality.first_guess import blurred, choose_blur, cut
+from n2seg_utils.quality.first_guess import blurred, choose_blur, cut, li
 
 from .conftest import SMALL
 
@@ -71,6 +71,12 @@ def test_the_cut_is_where_grey_values_and_foreground_know_most_of_each_other():
     shares = {level: np.corrcoef(image, image > level)[0, 1] for level in np.linspace(12, 28, 161)}
     assert cut(image).threshold == pytest.approx(max(shares, key=shares.get), abs=0.3)
     assert cut(image).threshold == threshold_otsu(image)
+
+
+def test_the_threshold_by_li_is_found_in_noise_too():
+    image = np.concatenate([np.random.default_rng(1).normal(10, 3, 4000), np.random.default_rng(2).normal(30, 4, 900)])
+    assert li(image) == pytest.approx(threshold_li(image), abs=np.ptp(image) / 500)
+    assert li(image.astype("float32")) == pytest.approx(li(image), abs=1e-3)
 
 
 def test_the_smaller_part_is_foreground_and_nothing_is_where_all_is_alike():

@@ -1,16 +1,16 @@
 """What training without labels brought: beside what thresholds alone find, by correct masks if there are some."""
 
 import numpy as np
-from skimage.filters import threshold_li, threshold_otsu
+from skimage.filters import threshold_otsu
 
 from ..data.files import stem
 from ..data.images import open_image
-from ..quality.first_guess import blurred
+from ..quality.first_guess import blurred, li
 from ..quality.pixel_scores import class_pixels, mean_class_scores
 from .annotated_data import clean_masks
 from .guesses import cut_of, first_channel
 
-_WAYS = {"otsu": threshold_otsu, "li": threshold_li}
+_WAYS = {"otsu": threshold_otsu, "li": li}
 _NAMES = {"network": "the network", "otsu": "Otsu's threshold", "li": "Li's threshold"}
 
 
