@@ -16,7 +16,7 @@ def measure(bench):
     folder = bench.images("labels", lambda work: write_pairs(work, count, objects))
     for repeat in range(bench.repeats):
         for who in bench.order(repeat, ["ours", *RIVALS]):
-            asked = {"who": who, "pairs": str(folder / "pairs.npz")}
+            asked = {"subject": who, "pairs": str(folder / "pairs.npz")}
             bench.measure("labels", case, who, repeat, "labels", RIVALS.get(who, "ours"), **asked)
 
 

@@ -86,7 +86,7 @@ def prepared():
     if asked["what"] == "pixels":
         return predicting((size, size), "YX")
     if asked["what"] == "channels":
-        return predicting((size, 256, 256), "CYX")
+        return predicting((size, 256, 256), "CYX") if size > 1 else predicting((256, 256), "YX")
     if asked["what"] == "planes":
         return predicting((size, 128, 128), "ZYX")
     return {"objects": objects, "found objects": finding, "images": checking}[asked["what"]]()

@@ -47,7 +47,7 @@ def denoiseg():
     return {"one threshold": lambda truth, found: float(precision(truth, found))}
 
 
-kinds = {"ours": ours, "stardist": stardist, "denoiseg": denoiseg}[asked["who"]]()
+kinds = {"ours": ours, "stardist": stardist, "denoiseg": denoiseg}[asked["subject"]]()
 with np.load(asked["pairs"]) as stored:
     pairs = list(zip(stored["truth"], stored["found"]))
 for name, compare in kinds.items():

@@ -30,5 +30,5 @@ else:
     settings = DenoiseSettings(images=asked["images"], run=str(Path(asked["work"]) / "run"), **asked["settings"])
     try:
         train_denoiser(settings, First())
-    except UserError as stopped:  # before an epoch ended, as it should be
-        say.tell(values=clock.facts(), settings={"stopped": str(stopped)})
+    except UserError:  # it was stopped before an epoch ended, as it should be
+        say.tell(values=clock.facts())
