@@ -227,13 +227,13 @@ def overlap(truth, prediction):
     ValueError
         If the shapes differ, or a label is negative.
     """
-    truth, prediction = alike(truth, prediction)
-    occupied = (truth != 0) | (prediction != 0)
-    true_labels, true = _numbered(truth[occupied])
-    predicted_labels, predicted = _numbered(prediction[occupied])
+    truth, prediction, lengths = _runs(*alike(truth, prediction))
+    true_labels, true = _numbered(truth)
+    predicted_labels, predicted = _numbered(prediction)
     # One number a pair, that no pair shares with another. Background has the index -1.
     width = len(predicted_labels) + 1
-    pairs, shared = np.unique((true + 1) * width + predicted + 1, return_counts=True)
+    pairs, pair = np.unique((true + 1) * width + predicted + 1, return_inverse=True)
+    shared = _sums(pair, lengths, len(pairs))
     true, predicted = pairs // width - 1, pairs % width - 1
     sizes = [_sums(true, shared, len(true_labels)), _sums(predicted, shared, len(predicted_labels))]
     both = (true >= 0) & (predicted >= 0)
@@ -255,8 +255,24 @@ def joined(overlaps):
     return Overlap(*fields)
 
 
+def _runs(truth, prediction):
+    """Neighbouring pixels that have the same two labels, as one: the labels, and how many pixels they are.
+
+    Objects are some pixels wide, so that there is far less to sort. What is background in both is left out.
+    """
+    truth, prediction = truth.ravel(), prediction.ravel()
+    if not truth.size:
+        return truth, prediction, np.zeros(0, "int64")
+    changes = np.flatnonzero((truth[1:] != truth[:-1]) | (prediction[1:] != prediction[:-1])) + 1
+    begins = np.concatenate([[0], changes])
+    lengths = np.diff(begins, append=truth.size)
+    truth, prediction = truth[begins], prediction[begins]
+    occupied = (truth != 0) | (prediction != 0)
+    return truth[occupied], prediction[occupied], lengths[occupied]
+
+
 def _numbered(values):
-    """The labels that occur, without background, and each pixel's index into them; -1 for background."""
+    """The labels that occur, without background, and each value's index into them; -1 for background."""
     labels, index = np.unique(values, return_inverse=True)
     if labels.size and labels[0] < 0:
         raise ValueError(f"The label {labels[0]} is negative; objects have numbers from 1, background is 0")
