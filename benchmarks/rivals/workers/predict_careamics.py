@@ -24,7 +24,8 @@ axes, tiled = asked["axes"], asked["at_its_best"]
 patch = [32, 32] if len(axes) == 2 else [8, 32, 32]
 config = create_n2v_config("n2v", "array", axes, patch, 1, num_epochs=1, num_steps=1, n_val_patches=1)
 careamist = CAREamist(config, work_dir=asked["work"], enable_progress_bar=False)
-careamist.train(train_data=tifffile.imread(asked["warm"]).astype("float32"))
+# It needs more than one patch to train with, and one more to validate.
+careamist.train(train_data=np.concatenate([tifffile.imread(asked["warm"]).astype("float32")] * 4, -1))
 
 
 def predict(file, out):
