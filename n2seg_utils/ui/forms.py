@@ -13,6 +13,7 @@ from ..settings import ExportSettings
 from . import runtime
 
 _forms = {}
+_LABEL = "190px"  # width of the labels
 
 
 def ask(cls, section, suggestions=None):
@@ -139,9 +140,7 @@ class Field:
         self.message = widgets.HTML()
         self.help = widgets.HTML(layout={"margin": "0 0 0 12px", "max_width": "480px"})
         self._explain(self.about.help)
-        unit = f" ({escape(self.about.unit)})" if self.about.unit else ""
-        label = widgets.HTML(f"<b>{escape(self.about.label)}</b>{unit}", layout=_fixed("190px"))
-        self.row = widgets.VBox([widgets.HBox([label, self.widget, self.help]), self.message])
+        self.row = widgets.VBox([widgets.HBox([self.widget, self.help]), self.message])
 
     @property
     def value(self):
@@ -163,23 +162,31 @@ class Field:
 
     def _explain(self, words):
         example = f" Example: {self.about.example}" if self.about.example else ""
-        self.help.value = f'<div style="color:#666;line-height:1.35">{escape(words + example)}</div>'
+        self.help.value = f'<div style="opacity:.75;line-height:1.35">{escape(words + example)}</div>'
 
     def _widget(self):
-        layout = _fixed("300px")
+        unit = f" ({self.about.unit})" if self.about.unit else ""
+        # The widget's own description is what screen readers read and what a click on it leads to.
+        given = {
+            "description": self.about.label + unit,
+            "style": {"description_width": _LABEL},
+            "layout": _fixed("490px"),
+        }
         if self.about.choices:
-            return widgets.Dropdown(options=list(self.about.choices), layout=layout)
+            return widgets.Dropdown(options=list(self.about.choices), **given)
         if isinstance(getattr(self.cls, self.name), bool):
-            return widgets.Checkbox(indent=False, layout=layout)
+            return widgets.Checkbox(**given)
         # Numbers are entered as text: number fields of ipywidgets correct a wrong value without a word.
         default = getattr(self.cls, self.name)
         unchanged = "chosen for you" if default is None else str(default)
-        return widgets.Text(placeholder=unchanged, continuous_update=False, layout=layout)
+        return widgets.Text(placeholder=unchanged, continuous_update=False, **given)
 
     def complain(self, words):
         """Say below the field what is wrong with it; nothing if `words` is empty."""
         colour = "#d55e00"
-        self.message.value = f'<span style="color:{colour};margin-left:174px">{escape(words)}</span>' if words else ""
+        self.message.value = (
+            f'<span style="color:{colour};margin-left:{_LABEL}">{escape(words)}</span>' if words else ""
+        )
 
 
 def _preset(cls):

@@ -210,9 +210,9 @@ class _NotebookBar:
         percent = f"{100 * share:.0f}"
         self._show(
             f'<div style="max-width:640px"><b>{escape(self.title)}</b> {percent} %'
-            '<div style="background:#e5e5e5;height:10px;border-radius:5px;margin:4px 0">'
+            '<div style="background:rgba(128,128,128,.25);height:10px;border-radius:5px;margin:4px 0">'
             f'<div style="background:#0072b2;width:{percent}%;height:10px;border-radius:5px"></div></div>'
-            f'<span style="color:#555">{escape(words)}</span></div>'
+            f'<span style="opacity:.8">{escape(words)}</span></div>'
         )
 
     def close(self, words):
