@@ -187,8 +187,8 @@ class LabPage(NotebookPage):
 
     cell, prompt, output = ".jp-Notebook .jp-Cell", ".jp-InputArea-prompt", ".jp-OutputArea-output"
     errors = (
-        ".n2seg-error, [data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr'],"
-        " .jupyter-widgets-error-widget"
+        ".n2seg-error, .jupyter-widgets-error-widget, [data-mime-type='application/vnd.jupyter.error'], "
+        "[data-mime-type='application/vnd.jupyter.stderr']"
     )
 
     def address(self):

@@ -17,10 +17,10 @@ FORMS = {
     "5": ("Which images, and which masks?", settings.CompareSettings),
 }
 _INPUTS = "input:visible, select:visible"
-# The place of the element that has the focus among the inputs of a form; -1 if it is none of them.
-_FOCUS = "(form, inputs) => [...form.querySelectorAll(inputs)].indexOf(document.activeElement)"
-_CUT = """form => [...form.querySelectorAll('label')].filter(one => one.offsetWidth && one.scrollWidth > one.offsetWidth)
-    .map(one => one.innerText)"""
+# The place of the element that has the focus among the fields of a form; -1 if it is none of them.
+_FOCUS = "form => [...form.querySelectorAll('input, select')].indexOf(document.activeElement)"
+_CUT = """form => [...form.querySelectorAll('label')]
+    .filter(one => one.offsetWidth && one.scrollWidth > one.offsetWidth).map(one => one.innerText)"""
 # Relative luminance and contrast as WCAG 2 defines them, of all text of a form against the first ground below it.
 _CONTRAST = """form => {
     const channels = text => text.match(/[0-9.]+/g).map(Number);
@@ -80,15 +80,12 @@ def test_each_notebook_shows_its_form_in_which_every_field_has_its_name(page, se
     assert not notebook.complaints()
 
     form.locator(_INPUTS).first.focus()
-    reached = [form.first.evaluate(_FOCUS_OF)]
+    reached = [form.first.evaluate(_FOCUS)]
     for _ in range(2 * len(labels(cls) + folded) + 2):
         page.keyboard.press("Tab")
-        reached.append(form.first.evaluate(_FOCUS_OF))
+        reached.append(form.first.evaluate(_FOCUS))
     assert set(range(len(labels(cls) + folded))) <= set(reached), "each field is reached with Tab"
     assert [place for place in reached if place >= 0] == sorted(place for place in reached if place >= 0)
-
-
-_FOCUS_OF = f"form => ({_FOCUS})(form, 'input, select')"
 
 
 def test_the_form_of_the_training_is_legible_in_the_dark_and_fits_when_everything_is_twice_as_large(browser, tmp_path):
