@@ -13,7 +13,7 @@ from ..settings import ExportSettings
 from . import runtime
 
 _forms = {}
-_LABEL = "190px"  # width of the labels
+_LABEL = "230px"  # width of the labels
 
 
 def ask(cls, section, suggestions=None):
@@ -138,9 +138,11 @@ class Field:
         self.widget = self._widget()
         self.enter(value)
         self.message = widgets.HTML()
-        self.help = widgets.HTML(layout={"margin": "0 0 0 12px", "max_width": "480px"})
+        self.help = widgets.HTML(layout={"margin": "0 0 0 12px", "flex": "1 1 240px", "max_width": "480px"})
         self._explain(self.about.help)
-        self.row = widgets.VBox([widgets.HBox([self.widget, self.help]), self.message])
+        self.row = widgets.VBox(
+            [widgets.HBox([self.widget, self.help], layout={"flex_flow": "row wrap"}), self.message]
+        )
 
     @property
     def value(self):
@@ -170,7 +172,7 @@ class Field:
         given = {
             "description": self.about.label + unit,
             "style": {"description_width": _LABEL},
-            "layout": _fixed("490px"),
+            "layout": _fixed("530px"),
         }
         if self.about.choices:
             return widgets.Dropdown(options=list(self.about.choices), **given)

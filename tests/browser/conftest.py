@@ -29,26 +29,22 @@ def browser():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
+    """Keep what the browser showed when a test failed, before the servers end."""
     report = yield
-    if report.when == "call":
-        item.stash[_FAILED] = report.failed
+    tab = item.funcargs.get("page")
+    if report.when == "call" and report.failed and tab:
+        kept = Path(os.environ.get("N2SEG_BROWSER_FAILURES") or item.funcargs["tmp_path"]) / f"{item.name}.png"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        tab.screenshot(path=kept)
+        report.sections.append(("What the browser showed", str(kept)))
     return report
 
 
-_FAILED = pytest.StashKey()
-
-
 @pytest.fixture
-def page(browser, request, tmp_path):
-    """An empty tab; what it showed when a test failed is in the folder of the test, and is named in its report."""
+def page(browser, tmp_path):
+    """An empty tab."""
     context = browser.new_context(viewport=_WINDOW)
-    tab = context.new_page()
-    yield tab
-    if request.node.stash.get(_FAILED, False):
-        kept = Path(os.environ.get("N2SEG_BROWSER_FAILURES") or tmp_path) / f"{request.node.name}.png"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        tab.screenshot(path=kept)
-        print(f"What the browser showed: {kept}")
+    yield context.new_page()
     context.close()
 
 

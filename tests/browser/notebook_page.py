@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from .servers import LAB
 
 SOON = 60_000  # milliseconds in which a page reacts, on a busy computer too
-LONG = 300_000  # milliseconds in which a cell is done
+LONG = 600_000  # milliseconds in which a cell is done
 
 
 class NotebookPage:
@@ -72,6 +72,7 @@ class NotebookPage:
     def reload(self):
         """Reload the tab, and wait for the cells."""
         count = self.page.locator(self.cell).count()
+        self.page.once("dialog", lambda question: question.accept())  # whether to leave what is not saved
         self.page.reload()
         expect(self.page.locator(self.cell)).to_have_count(count)
 
@@ -197,9 +198,8 @@ class LabPage(NotebookPage):
         return f"{place}/tree/{self.path.name}?token={self.server.token}"
 
     def wait_until_idle(self):
-        shown = self.page.locator(".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator")
-        expect(shown).to_have_attribute("data-status", "idle")
-        expect(self.page.locator(".jp-Toolbar-kernelName")).not_to_have_text("No Kernel")
+        # The circle beside the kernel's name is "idle" before there is a kernel: cells that are run then are not.
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=LONG)
 
     def choose_in_menu(self, menu, entry):
         self.page.get_by_role("menuitem", name=menu, exact=True).click()
@@ -221,8 +221,9 @@ class LabPage(NotebookPage):
 
     def save(self):
         """Save the notebook, and wait until it is."""
+        before = self.path.stat().st_mtime_ns
         self.choose_in_menu("File", "Save Notebook")
-        expect(self.page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0)
+        wait_for(lambda: self.path.stat().st_mtime_ns != before, "saved notebook")
 
     def stop(self):
         self.page.get_by_role("button", name=re.compile("Interrupt the kernel")).first.click()

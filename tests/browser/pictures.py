@@ -11,13 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageOps
 from playwright.sync_api import sync_playwright
 
 from .notebook_page import LabPage
 from .servers import ROOT, serve
 
-_WIDTH, _COLOURS = 1000, 128  # pixels of the widest picture; shades that keep files small
+_WIDTH, _MARGIN, _COLOURS = 1000, 10, 128  # pixels of the widest picture and around it; shades that keep files small
 _WINDOW = {"width": 1500, "height": 1400}
 _LEARNS = {"minutes": 0, "epochs": 16, "steps_per_epoch": 25, "batch_size": 8, "network_width": 16, "seed": 1}
 
@@ -35,10 +35,12 @@ def main(out):
 
 def denoising(page, folder, out):
     """The form of notebook 1, and its progress."""
-    with serve(folder, **_LEARNS) as server:
+    with serve(folder / "asked") as server:
         notebook = LabPage(page, server, "1")
         notebook.run_to("How to train?")
         save(notebook, "How to train?", out / "form.png")
+    with serve(folder / "trained", **_LEARNS) as server:
+        notebook = LabPage(page, server, "1")
         notebook.run_all()
         notebook.shows("Train", "epoch 12 of 16")
         notebook.wait_for_pictures("Train")
@@ -85,6 +87,8 @@ def save(notebook, title, file):
     notebook.page.mouse.move(0, 0)
     area = notebook.at(title).locator(".jp-Cell-outputArea")
     picture = Image.open(io.BytesIO(area.screenshot())).convert("RGB")
+    seen = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
+    picture = ImageOps.expand(picture.crop(seen), _MARGIN, "white")
     if picture.width > _WIDTH:
         picture = picture.resize((_WIDTH, round(picture.height * _WIDTH / picture.width)), Image.Resampling.LANCZOS)
     picture.quantize(_COLOURS).save(file, optimize=True)
