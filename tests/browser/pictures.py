@@ -17,7 +17,9 @@ from playwright.sync_api import sync_playwright
 from .notebook_page import LabPage
 from .servers import ROOT, serve
 
-_WIDTH, _MARGIN, _COLOURS = 1000, 10, 128  # pixels of the widest picture and around it; shades that keep files small
+_WIDTHS = (1000, 900, 800, 700, 600)  # pixels; the first with which a file is small enough
+_LARGEST, _COLOURS = 150_000, 256  # bytes of a file, shades in it
+_MARGIN = 10  # pixels
 _WINDOW = {"width": 1500, "height": 1400}
 _LEARNS = {"minutes": 0, "epochs": 16, "steps_per_epoch": 25, "batch_size": 8, "network_width": 16, "seed": 1}
 
@@ -56,7 +58,7 @@ def segmentation(page, folder, out):
         notebook.wait_for_end_of(cell)
         notebook.wait_for_pictures(cell)
         before = notebook.source_of(cell)
-        notebook.move_slider("Threshold", cell, "ArrowRight", 6)
+        notebook.move_slider("Threshold", cell, "ArrowLeft", 8)
         notebook.wait_for_other_picture(cell, before)
         save(notebook, cell, out / "thresholds.png")
 
@@ -89,10 +91,13 @@ def save(notebook, title, file):
     picture = Image.open(io.BytesIO(area.screenshot())).convert("RGB")
     seen = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
     picture = ImageOps.expand(picture.crop(seen), _MARGIN, "white")
-    if picture.width > _WIDTH:
-        picture = picture.resize((_WIDTH, round(picture.height * _WIDTH / picture.width)), Image.Resampling.LANCZOS)
-    picture.quantize(_COLOURS).save(file, optimize=True)
-    print(f"{file}: {picture.width} x {picture.height}, {file.stat().st_size / 1000:.0f} kB", flush=True)
+    for width in _WIDTHS:
+        size = (width, round(picture.height * width / picture.width)) if picture.width > width else picture.size
+        small = picture.resize(size, Image.Resampling.LANCZOS)
+        small.quantize(_COLOURS, kmeans=1, dither=Image.Dither.NONE).save(file, optimize=True)
+        if file.stat().st_size < _LARGEST:
+            break
+    print(f"{file}: {small.width} x {small.height}, {file.stat().st_size / 1000:.0f} kB", flush=True)
 
 
 if __name__ == "__main__":
