@@ -1,4 +1,7 @@
-"""Progress that a person can watch, survives a reload of the tab, and is plain text when nobody is there."""
+"""Progress that a person can watch, and that is plain text when nobody is there.
+
+After a reload of the tab JupyterLab shows it as it was when the notebook was saved, while the training goes on unseen.
+"""
 
 import contextlib
 import shutil
