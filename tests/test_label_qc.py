@@ -108,8 +108,8 @@ def test_counts_of_splits_and_merges_stand_behind_the_other_columns_and_in_the_s
     assert (found["splits"], found["merges"]) == (1, 1)
     rows = list(csv.DictReader((folders / "out" / "metrics.csv").open()))
     assert [(row["splits"], row["merges"]) for row in rows] == [("0", "0"), ("1", "1"), *[("0", "0")] * 3]
-    expected = "image iou dice f1 precision recall ap50 ap seg pq true_objects predicted_objects splits merges"
-    assert list(rows[0]) == expected.split()
+    expected = "image iou dice f1 f1_70 f1_90 precision recall ap50 ap seg pq true_objects predicted_objects"
+    assert list(rows[0]) == [*expected.split(), "splits", "merges"]
     assert json.loads((folders / "out" / "summary.json").read_text()) == found
 
 

@@ -143,6 +143,21 @@ def test_average_precision_is_that_of_denoiseg():
     assert np.mean(ours) == pytest.approx(np.mean(theirs))
 
 
+def test_f1_at_strict_thresholds_is_counted_object_by_object():
+    """TP / (TP + (FN + FP) / 2), as in papers about nuclei; and equal to that of stardist's ``matching``."""
+    seen = set()
+    for truth, prediction in random_pairs():
+        found = label_scores(truth, prediction)
+        for name, least in (("f1_70", 0.7), ("f1_90", 0.9)):
+            true, predicted = objects_of(truth), objects_of(prediction)
+            # Above a half no object has two partners.
+            tp = sum((one & other).sum() >= least * (one | other).sum() for one in true for other in predicted)
+            fn, fp = len(true) - tp, len(predicted) - tp
+            assert found[name] == (pytest.approx(tp / (tp + (fn + fp) / 2)) if true or predicted else 1)
+        seen.add(found["f1_90"] < found["f1_70"] < found["f1"])
+    assert seen == {False, True}
+
+
 def test_all_scores_of_an_image_agree_with_each_other():
     for truth, prediction in random_pairs(20):
         found = label_scores(truth, prediction)
@@ -302,10 +317,11 @@ def test_folders_of_label_images_are_matched_and_scored(folders):
         truth = tifffile.imread(folders / "truth" / row["image"].replace("tiff", "tif"))
         expected = label_scores(truth, tifffile.imread(folders / "prediction" / row["image"]))
         assert {name: float(row[name]) for name in expected} == pytest.approx(expected)
-    for score in ("iou", "dice", "f1", "precision", "recall", "ap50", "ap", "seg", "pq"):
+    for score in ("iou", "dice", "f1", "f1_70", "f1_90", "precision", "recall", "ap50", "ap", "seg", "pq"):
         assert found[score] == pytest.approx(np.mean([float(row[score]) for row in rows]))
     quality = 9 * (30 / 42) / (9 + 5 / 2 + 6 / 2)
     expected = {"precision": 9 / 14, "recall": 9 / 15, "f1": 18 / 29, "ap50": 9 / 20, "pq": quality}
+    expected |= {"f1_70": 18 / 29, "f1_90": 0}  # they overlap by 30 of 42 pixels
     assert found["pooled"] == pytest.approx(expected)
 
 

@@ -14,7 +14,7 @@ from . import images, results
 from .plan import runs, trainings
 
 # Scores of labels and of denoised images, as far as there are any.
-LABEL_SCORES = ("ap50", "ap", "seg", "f1", "iou", "dice")
+LABEL_SCORES = ("ap50", "ap", "seg", "f1", "f1_70", "f1_90", "iou", "dice")
 IMAGE_SCORES = ("psnr", "ssim")
 
 

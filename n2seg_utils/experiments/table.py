@@ -13,8 +13,8 @@ from .running import IMAGE_SCORES, LABEL_SCORES
 
 SCORES = (*LABEL_SCORES, *IMAGE_SCORES)
 SCORE_NAMES = {
-    "ap50": "AP at IoU 0.5", "ap": "AP", "seg": "SEG", "f1": "F1", "iou": "IoU", "dice": "Dice", "psnr": "PSNR, dB",
-    "ssim": "SSIM",
+    "ap50": "AP at IoU 0.5", "ap": "AP", "seg": "SEG", "f1": "F1", "f1_70": "F1 at 0.7", "f1_90": "F1 at 0.9",
+    "iou": "IoU", "dice": "Dice", "psnr": "PSNR, dB", "ssim": "SSIM",
 }  # fmt: skip
 
 

@@ -77,10 +77,10 @@ def judge_labels(
     Returns
     -------
     dict
-        Means over the images. Of instances: iou, dice, f1, precision, recall, ap50, ap, seg, pq (see
+        Means over the images. Of instances: iou, dice, f1, f1_70, f1_90, precision, recall, ap50, ap, seg, pq (see
         :func:`~n2seg_utils.quality.label_scores.label_scores`). Of pixels: iou, dice, precision, recall; of classes
-        these are means over the classes other than 0 that occur in an image. ``pooled``: precision, recall, f1, ap50
-        and pq of the objects, or iou, dice, precision and recall of the pixels, of all images counted together;
+        these are means over the classes other than 0 that occur in an image. ``pooled``: precision, recall, f1, f1_70,
+        f1_90, ap50 and pq of the objects, or iou, dice, precision and recall of the pixels, of all images together;
         ``per_class``: the latter for each class, 0 included; ``per_image``; ``kind``; ``unmatched``: names without a
         partner; ``worst``: names of the worst images that are drawn, the worst first; ``figures``: file names of all
         that are drawn, in this order.

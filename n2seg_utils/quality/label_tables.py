@@ -3,10 +3,10 @@
 import numpy as np
 
 from . import label_plots
-from .overlap import joined, matching, overlap
+from .overlap import STRICT, joined, matching, overlap
 from .pixel_scores import PIXEL_SCORES, class_pixels, mean_class_scores
 
-OBJECT_SCORES = ("iou", "dice", "f1", "precision", "recall", "ap50", "ap", "seg", "pq")
+OBJECT_SCORES = ("iou", "dice", "f1", *STRICT, "precision", "recall", "ap50", "ap", "seg", "pq")
 
 
 class Instances:
@@ -29,6 +29,7 @@ class Instances:
     def summary(self):
         curve = [_together(matchings) for matchings in zip(*self.matchings)]
         pooled = {name: getattr(curve[0], name) for name in ("precision", "recall", "f1")}
+        pooled |= {name: curve[place].f1 for name, place in STRICT.items()}
         pooled |= {"ap50": curve[0].ap, "pq": curve[0].panoptic_quality}
         names = ("precision", "recall", "f1", "ap")
         return _means(self.rows, OBJECT_SCORES) | {

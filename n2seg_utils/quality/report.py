@@ -6,6 +6,7 @@ from ..words import counted
 from .document import Document, Heading, Paragraph, Picture, Table
 from .html import write_html
 from .image_scores import SCORES
+from .overlap import STRICT
 from .pdf import write_pdf
 from .qc import better_in_words
 
@@ -131,7 +132,8 @@ def _of_labels(scores):
     names, pooled = [name for name in _LABEL_SCORES if name in scores], scores["pooled"]
     rows = [(_LABEL_SCORES[name], f"{scores[name]:.3f}", _number(pooled.get(name))) for name in names]
     head = ("score", "mean over images", "all objects together" if "ap50" in scores else "all pixels together")
-    columns = [name for name in ("true_objects", "predicted_objects", *names) if name in scores["per_image"][0]]
+    shown = ("true_objects", "predicted_objects", *(name for name in names if name not in STRICT))
+    columns = [name for name in shown if name in scores["per_image"][0]]
     objects = "Objects count as found when they overlap by an IoU of at least 0.5. " if "ap50" in scores else ""
     each = [[row["image"], *(_number(row[name]) for name in columns)] for row in scores["per_image"]]
     return [
@@ -148,6 +150,8 @@ _LABEL_SCORES = {
     "ap50": "AP at IoU 0.5: found / (found + missed + false)",
     "ap": "AP, mean of IoU 0.50 to 0.95",
     "f1": "F1 of objects",
+    "f1_70": "F1 of objects at IoU 0.7",
+    "f1_90": "F1 of objects at IoU 0.9",
     "precision": "precision",
     "recall": "recall",
     "seg": "SEG (Cell Tracking Challenge)",

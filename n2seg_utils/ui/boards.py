@@ -11,7 +11,7 @@ from . import progress
 from .boxes import box, in_notebook, plain
 
 _CELL = "padding:.1em .8em;white-space:nowrap;text-align:{}"
-_MORE = ("ap", "f1", "dice", "ssim")  # scores that are in means.csv only
+_MORE = ("ap", "f1", "f1_70", "f1_90", "dice", "ssim")  # scores that are in means.csv only
 _TRAINING = 0.8  # of the time of a run
 _STATES = {"training": "#0072b2", "failed": "#d55e00"}
 

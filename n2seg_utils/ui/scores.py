@@ -11,6 +11,8 @@ _NUMBER = "text-align:right;padding:0 1em"
 _LABELS = {
     "ap50": "average precision at IoU 0.5",
     "f1": "F1 of objects",
+    "f1_70": "F1 of objects at IoU 0.7",
+    "f1_90": "F1 of objects at IoU 0.9",
     "iou": "IoU of pixels",
     "dice": "Dice of pixels",
     "splits": "objects that were split",
