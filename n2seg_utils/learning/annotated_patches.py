@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from .patches import PatchSampler
+from .policies import POLICIES
 
 _PLACES = 32768  # remembered, of all classes together
 _KNOTS = 5  # of the elastic grid, along each side of a patch
@@ -34,6 +35,9 @@ class Variation:
         Standard deviation of what is added to each pixel.
     blur : float
         Share of a blurred image (binomial, 5 x 5 pixels) in the mixture.
+    policy : str
+        Name of what changes brightness, noise and sharpness in place of all this, if not empty; see
+        :mod:`~n2seg_utils.learning.policies`.
     """
 
     rotation: float = 0.0
@@ -43,6 +47,7 @@ class Variation:
     contrast: float = 1.0
     noise: float = 0.0
     blur: float = 0.0
+    policy: str = ""
 
     @property
     def warps(self):
@@ -186,6 +191,8 @@ class AnnotatedSampler(PatchSampler):
     def _recoloured(self, image, seeds):
         """Other brightness, contrast, sharpness and noise; the same for all channels but noise."""
         v = self.variation
+        if v.policy:
+            return POLICIES[v.policy](image, seeds)
         draw = keras.random.uniform((self.batch_size, 4), seed=seeds)
         one = [self._each(draw[:, n])[..., None] for n in range(4)]
         if v.blur:

@@ -104,6 +104,8 @@ class Annotator:
 
 def variation(settings):
     """How patches are varied, as the settings say."""
+    if getattr(settings, "augmentation", "usual") != "usual":  # joint training has no choice
+        return Variation(policy=settings.augmentation)
     warp, recolour = settings.warp, settings.recolour
     return Variation(
         rotation=_USUAL.rotation * min(1, warp) if settings.augment else 0,

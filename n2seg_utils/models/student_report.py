@@ -36,7 +36,8 @@ def judge_by_people(segmenter, pairs):
     Returns
     -------
     dict or None
-        "student" and "teacher": dice, iou and, of objects, f1, f1_70, f1_90, ap50, ap; and "images", how many. Also in run.json.
+        "student" and "teacher": dice, iou and, of objects, f1, f1_70, f1_90, ap50, ap; and "images", how many. Also in
+        run.json.
     """
     correct = correct_masks(segmenter.settings, [image for image, _ in pairs])
     known = [pair for pair, mask in zip(pairs, correct) if mask]

@@ -81,8 +81,8 @@ def label_scores(truth, prediction):
     -------
     dict
         iou and dice of the pixels in any object; f1, precision, recall and ap50 of objects at IoU 0.5; f1_70 and f1_90,
-        F1 at IoU 0.7 and 0.9; ap, the mean of AP at IoU 0.50, 0.55 ... 0.95; seg; pq, the panoptic quality at IoU 0.5; true_objects and predicted_objects,
-        their numbers.
+        their F1 at IoU 0.7 and 0.9; ap, the mean of AP at IoU 0.50, 0.55 ... 0.95; seg; pq, the panoptic quality at
+        IoU 0.5; true_objects and predicted_objects, their numbers.
 
     Raises
     ------

@@ -278,6 +278,15 @@ class SegmentSettings(AnnotatedSettings):
         choices=("auto", "lines", "areas"),
     )
 
+    augmentation: str = knob(
+        "usual",
+        "How patches are varied",
+        "'usual': as the two settings of it say. 'nih': strong changes of contrast, noise and blur, made for nuclei.",
+        "training",
+        advanced=True,
+        choices=("usual", "nih"),
+    )
+
     def problems(self):
         """See :meth:`Settings.problems`; labels that may be wrong have one class, and allow less."""
         found = super().problems()
