@@ -29,7 +29,7 @@ PRESETS = {
                                                                                "distance+nih"]},
 }  # fmt: skip
 SCORES = {"f1_70": "F1 at IoU 0.7", "f1_90": "F1 at IoU 0.9", "ap50": "AP at IoU 0.5", "ap": "AP 0.50 to 0.95"}
-_EPOCHS = 30
+_EPOCHS = 12  # of each training, whatever its steps
 # What each way is, in settings.
 WAYS = {
     f"{method}{more}": {"method": method, **chosen}

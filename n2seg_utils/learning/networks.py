@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from keras import Model, layers
 
+from . import encoders
+
 # Far beyond any network in use, and small enough to be counted: files of strangers may ask for anything.
 _RANGES = {
     "dims": (2, 3), "channels": (1, 1024), "outputs": (1, 1024), "depth": (0, 8), "width": (1, 1024),
@@ -64,6 +66,9 @@ class Architecture:
         the second sees nothing but these, and gives the others.
     smooth : float
         Sigma, in pixels, of a blur that an image goes through before all else, in its planes: three running means.
+    encoder : str
+        Name of a network of Keras that is the way down, in 2D; see :mod:`~n2seg_utils.learning.encoders`. Two
+        convolutions at full resolution are beside it, and the way up is ours. "none": our own way down.
     """
 
     dims: int = 2
@@ -86,6 +91,7 @@ class Architecture:
     sees: int | None = None
     in_turn: bool = False
     smooth: float = 0.0
+    encoder: str = encoders.NONE
 
     def __post_init__(self):
         for name, (low, high) in _RANGES.items():
@@ -98,6 +104,7 @@ class Architecture:
             raise ValueError("bilinear is for networks in 2D: Keras has no such layer in 3D")
         if self.last_activation not in _ACTIVATIONS:
             raise ValueError(f"last_activation must be one of {', '.join(_ACTIVATIONS)}")
+        encoders.require_able(self)
 
     @property
     def least_weights(self):
@@ -127,6 +134,9 @@ class Architecture:
         # upsampling together shift a pixel by. A pooling with blur looks at four pixels in place of two.
         half = self.kernel_size // 2
         shift = 0 if pool == 1 else (3 if self.blur_pool else 1) + self.bilinear
+        if self.encoder != encoders.NONE:  # two convolutions a level, those on the way up
+            levels = sum((2 * half + shift) * 2**level for level in range(self.depth))
+            return levels + encoders.reach_of(self.encoder, self.depth) + 2 * half * 2**self.depth
         levels = sum((4 * half + shift) * pool**level for level in range(self.depth))
         return levels + 2 * half * pool**self.depth
 
@@ -205,12 +215,15 @@ def _branch(x, a, prefix, outputs):
             x = convolution(filters, a.kernel_size, padding="same", activation="relu", name=prefix + label)(x)
         return layers.Dropout(a.dropout)(x) if a.dropout else x
 
-    skips = []
-    for level in range(a.depth):
+    skips, image, own = [], x, a.encoder == encoders.NONE
+    for level in range(a.depth if own else 1):
         for number in range(2):
             x = convolve(x, a.width * 2**level, f"down_level_{level}_no_{number}")
         skips.append(x)
-        x = _pool(x, a, f"{prefix}max_{level}")
+        x = _pool(x, a, f"{prefix}max_{level}") if own else x
+    if not own:
+        *halved, x = encoders.way_down(image, a.encoder, a.depth)
+        skips += halved
     x = convolve(x, a.width * 2**a.depth, "middle_0")
     x = convolve(x, a.width * 2 ** max(0, a.depth - less), "middle_2")
     for level in reversed(range(a.depth)):

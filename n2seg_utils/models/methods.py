@@ -18,6 +18,8 @@ _REFERENCES = {
     "segmentation from sparse annotation. MICCAI 2016.",
     "csbdeep": "Weigert M, Schmidt U, Boothe T, et al. Content-aware image restoration: pushing the limits of "
     "fluorescence microscopy. Nature Methods 15, 2018.",
+    "mobilenet_v2": "Sandler M, Howard A, Zhu M, Zhmoginov A, Chen L-C. MobileNetV2: inverted residuals and linear "
+    "bottlenecks. CVPR 2018.",
     "adam": "Kingma D P, Ba J. Adam: a method for stochastic optimization. ICLR 2015.",
     "ssim": "Wang Z, Bovik A C, Sheikh H R, Simoncelli E P. Image quality assessment: from error visibility to "
     "structural similarity. IEEE Transactions on Image Processing 13(4), 2004.",
@@ -176,9 +178,12 @@ def _unet(model, cite):
     architecture = model.architecture
     names = ("unet3d", "csbdeep") if architecture.dims == 3 else ("unet", "csbdeep")
     norm = ", batch normalisation" if architecture.batch_norm else ""
+    other = (
+        "" if architecture.encoder == "none" else f", {architecture.encoder} {cite(architecture.encoder)} as encoder"
+    )
     return (
         f"{cite(*names)} in {_DIMS[architecture.dims]} dimensions (depth {architecture.depth}, {architecture.width} "
-        f"filters in the first layer{norm})"
+        f"filters in the first layer{norm}{other})"
     )
 
 

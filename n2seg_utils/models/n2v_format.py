@@ -233,7 +233,9 @@ def describe(settings, architecture):
 
 def describe_network(settings, architecture):
     """The settings of any training, with what they say of the network as it is."""
+    more = {"encoder": architecture.encoder} if "encoder" in settings.knobs() else {}
     return settings.replace(
+        **more,
         network_depth=architecture.depth,
         network_width=architecture.width,
         kernel_size=architecture.kernel_size,

@@ -120,6 +120,7 @@ class SegmentWork:
 
     def _train(self, watcher, on_tuning):
         model, run, plan = self.model, self.model.run, None
+        stored = transfer.learned_before(model.settings, self.past)
         if self.past:
             training_run.tidy(run)
         else:
@@ -128,7 +129,7 @@ class SegmentWork:
         for attempt in range(1 + len(run.facts().get("restarts", [])), 1 + _ATTEMPTS):
             device.seed_weights(model.settings.seed)
             model.network = unet(model.architecture)
-            worth = self._put_in(model.network)
+            worth = self._put_in(model.network, stored)
             if plan:
                 plan = replace(plan, learning_rate=model.settings.learning_rate)
             model.settings, plan, outcome = training_run.learn(
@@ -175,9 +176,14 @@ class SegmentWork:
             facts | {"class_weights": self.class_weights, "annotated": self._annotated(), "masks": masks},
         )  # fmt: skip
 
-    def _put_in(self, network):
+    def _put_in(self, network, stored):
         """Load the weights to start from, if any; whether they make the network worth something already."""
         start, run = self.start, self.model.run
+        if stored:
+            run.note(
+                start=transfer.put_encoder(network, self.model.settings.encoder, stored, self.model.settings.freeze)
+            )
+            return False
         if start:
             started = start.put_into(network, self.model.settings.freeze, self.workflow)
             run.note(start=started)

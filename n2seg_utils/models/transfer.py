@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..errors import UserError
+from ..learning import encoders
 from ..learning.networks import Architecture
 from . import n2v_format, weights
 from .run_folder import RunFolder
@@ -99,12 +100,59 @@ def open_start(settings):
             f"{folder.path} holds a network for each channel apart, from which segmentation cannot start. Give a model "
             "that sees all channels together"
         )
+    if architecture.encoder != encoders.NONE and "encoder" not in settings.knobs():
+        raise UserError(
+            f"The model in {folder.path} has the encoder {architecture.encoder}, which only segmentation can go on "
+            "with. Give a model without one"
+        )
     if architecture.in_turn:
         raise UserError(
             f"{folder.path} holds two networks in turn, from which no training can start. Give a model of one network: "
             "of notebook 1 or 2, or of schedule constant"
         )
     return Start(folder, file, architecture, folder.workflow)
+
+
+def learned_before(settings, past=None):
+    """Weights that an encoder learned from photographs, if settings ask for them: layer -> arrays; else None.
+
+    A training that goes on, `past`, with weights of its own does without.
+
+    Raises
+    ------
+    UserError
+        See :func:`~n2seg_utils.learning.encoders.fetch`.
+    """
+    wanted = getattr(settings, "encoder_weights", encoders.NONE) != encoders.NONE  # joint training has none
+    return encoders.fetch(settings.encoder) if wanted and not (past and past.state) else None
+
+
+def put_encoder(network, name, stored, what):
+    """Give a network's way down the weights that it learned from photographs, and freeze it if that is asked for.
+
+    Parameters
+    ----------
+    network : keras.Model
+    name : str
+        Of the encoder.
+    stored : dict
+        See :func:`~n2seg_utils.learning.encoders.fetch`.
+    what : str
+        What to freeze: "nothing" or "encoder".
+
+    Returns
+    -------
+    dict
+        As of :meth:`Start.put_into`.
+    """
+    loaded = encoders.put(network, stored)
+    frozen = loaded if what == "encoder" else []
+    places = [place for place, layer in enumerate(network.layers) if layer.name in frozen]
+    for place in places:
+        network.layers[place].trainable = False
+    new = [layer.name for layer in network.layers if layer.weights and layer.name not in loaded]
+    origin = f"{name}, as it was trained with ImageNet"
+    return {"from": origin, "loaded": loaded, "new": new, "frozen": frozen, "places": places}
 
 
 def _frozen(network, what, loaded):

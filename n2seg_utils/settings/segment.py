@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from ..knobs import knob
 from .class_weights import weights_problem
+from .encoder import EncoderSettings, wrong_with_encoder
 from .student import AUTO, OWN, STUDENTS, wrong_with_student
 from .training import TrainingSettings
 from .unlabelled import wrong_with_labels, wrong_without_labels
@@ -212,17 +213,22 @@ class AnnotatedSettings(TrainingSettings):
         advanced=True,
     )
 
+    @property
+    def starts_trained(self):
+        """Whether training starts from a network, or a part of one, that has learned something."""
+        return bool(self.pretrained)
+
     def problems(self):
         """See :meth:`Settings.problems`."""
         found = super().problems()
         words = weights_problem(self.class_weights)
-        if self.freeze != "nothing" and not self.pretrained and "freeze" not in found:
+        if self.freeze != "nothing" and not self.starts_trained and "freeze" not in found:
             found["freeze"] = f"freeze is '{self.freeze}', but there is no model to start from: use nothing"
         return found | ({"class_weights": words} if words else {})
 
 
 @dataclass
-class SegmentSettings(AnnotatedSettings):
+class SegmentSettings(EncoderSettings, AnnotatedSettings):
     """Settings of U-Net segmentation."""
 
     FIRST: ClassVar = ("images", "masks", "labels", "target")
@@ -278,19 +284,10 @@ class SegmentSettings(AnnotatedSettings):
         choices=("auto", "lines", "areas"),
     )
 
-    augmentation: str = knob(
-        "usual",
-        "How patches are varied",
-        "'usual': as the two settings of it say. 'nih': strong changes of contrast, noise and blur, made for nuclei.",
-        "training",
-        advanced=True,
-        choices=("usual", "nih"),
-    )
-
     def problems(self):
         """See :meth:`Settings.problems`; labels that may be wrong have one class, and allow less."""
         found = super().problems()
-        for name, (allowed, words) in self._wrong().items():
+        for name, (allowed, words) in (wrong_with_encoder(self) | self._wrong()).items():
             value = getattr(self, name)
             if value not in allowed and name not in found:
                 found[name] = f"{name} is {value!r}, {words}"
