@@ -12,6 +12,7 @@ from ..learning.annotated_patches import AnnotatedSampler, Variation
 from ..learning.annotations import UNKNOWN, border_classes_of, normalised_distance
 from ..learning.seeds import StepSeed
 from ..quality.painting import painted
+from ..settings.class_weights import parse_weights
 from .guesses import mask_folder, unlabelled
 from .suggestions import patch_shape
 
@@ -116,6 +117,20 @@ def variation(settings):
         noise=_USUAL.noise * recolour,
         blur=min(1, _USUAL.blur * recolour),
     )
+
+
+def weights_of(settings, frames, kinds):
+    """What a pixel of each of so many classes counts: what the settings say, or by share.
+
+    Raises
+    ------
+    UserError
+        If they say it of another number of classes.
+    """
+    chosen = parse_weights(settings.class_weights)
+    if chosen and len(chosen) != kinds:
+        raise UserError(f"class_weights has {len(chosen)} numbers, but there are {kinds} classes: use {kinds}")
+    return list(chosen) if chosen else weights_by_share(frames, kinds)
 
 
 def weights_by_share(frames, kinds):

@@ -13,10 +13,9 @@ from ..learning.annotated_patches import AnnotatedSampler
 from ..learning.networks import unet
 from ..learning.segmentation import SegmentationLoss, SegmentationTraining
 from ..quality.painting import painted
-from ..settings.class_weights import parse_weights
 from ..settings.segment import SegmentSettings
 from . import segment_suggestions, supply, training_run, transfer
-from .annotated_data import Annotator, annotated_images, in_units_of, variation, weights_by_share
+from .annotated_data import Annotator, annotated_images, in_units_of, variation, weights_of
 from .annotated_split import require_classes, split_annotated
 from .checkpoints import Checkpoints
 from .claim import Claim
@@ -178,14 +177,12 @@ class SegmentWork:
 
     def _put_in(self, network, stored):
         """Load the weights to start from, if any; whether they make the network worth something already."""
-        start, run = self.start, self.model.run
+        start, run, settings = self.start, self.model.run, self.model.settings
         if stored:
-            run.note(
-                start=transfer.put_encoder(network, self.model.settings.encoder, stored, self.model.settings.freeze)
-            )
+            run.note(start=transfer.put_encoder(network, settings.encoder, stored, settings.freeze))
             return False
         if start:
-            started = start.put_into(network, self.model.settings.freeze, self.workflow)
+            started = start.put_into(network, settings.freeze, self.workflow)
             run.note(start=started)
             return start.workflow == self.workflow and not started["new"]
         transfer.freeze_again(network, run.facts().get("start", {}))
@@ -263,12 +260,7 @@ class SegmentWork:
     def weigh(self, settings):
         """What a pixel of each class counts: what the settings say, else less for frequent classes (root of the
         share)."""
-        kinds, chosen = self.annotate.kinds, parse_weights(settings.class_weights)
-        if chosen:
-            if len(chosen) != kinds:
-                raise UserError(f"class_weights has {len(chosen)} numbers, but there are {kinds} classes: use {kinds}")
-            return list(chosen)
-        return weights_by_share(self.pools["train"], kinds)
+        return weights_of(settings, self.pools["train"], self.annotate.kinds)
 
     def begin_gently(self, watcher, why):
         """Prepare another beginning, with smaller steps and, where that helps, batch normalisation; says so."""

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from .pixel_scores import alike, pixel_scores, share
+from .pixel_scores import alike, pixel_scores, runs, share
 
 # Fractions rounded once: an IoU of 3/5 reaches 0.6, but not the 0.6000000000000001 that np.arange would give.
 THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
@@ -230,7 +230,7 @@ def overlap(truth, prediction):
     ValueError
         If the shapes differ, or a label is negative.
     """
-    truth, prediction, lengths = _runs(*alike(truth, prediction))
+    truth, prediction, lengths = runs(*alike(truth, prediction))
     true_labels, true = _numbered(truth)
     predicted_labels, predicted = _numbered(prediction)
     # One number a pair, that no pair shares with another. Background has the index -1.
@@ -256,22 +256,6 @@ def joined(overlaps):
         before = np.cumsum([0] + [len(getattr(one, name)) for one in overlaps[:-1]])
         fields[field] = fields[field] + np.repeat(before, pairs)
     return Overlap(*fields)
-
-
-def _runs(truth, prediction):
-    """Neighbouring pixels that have the same two labels, as one: the labels, and how many pixels they are.
-
-    Objects are some pixels wide, so that there is far less to sort. What is background in both is left out.
-    """
-    truth, prediction = truth.ravel(), prediction.ravel()
-    if not truth.size:
-        return truth, prediction, np.zeros(0, "int64")
-    changes = np.flatnonzero((truth[1:] != truth[:-1]) | (prediction[1:] != prediction[:-1])) + 1
-    begins = np.concatenate([[0], changes])
-    lengths = np.diff(begins, append=truth.size)
-    truth, prediction = truth[begins], prediction[begins]
-    occupied = (truth != 0) | (prediction != 0)
-    return truth[occupied], prediction[occupied], lengths[occupied]
 
 
 def _numbered(values):

@@ -8,7 +8,7 @@ from .class_weights import weights_problem
 from .encoder import EncoderSettings, wrong_with_encoder
 from .student import AUTO, OWN, STUDENTS, wrong_with_student
 from .training import TrainingSettings
-from .unlabelled import wrong_with_labels, wrong_without_labels
+from .unlabelled import UnlabelledSettings, wrong_with_labels, wrong_without_labels
 
 
 @dataclass
@@ -228,7 +228,7 @@ class AnnotatedSettings(TrainingSettings):
 
 
 @dataclass
-class SegmentSettings(EncoderSettings, AnnotatedSettings):
+class SegmentSettings(UnlabelledSettings, EncoderSettings, AnnotatedSettings):
     """Settings of U-Net segmentation."""
 
     FIRST: ClassVar = ("images", "masks", "labels", "target")
@@ -264,24 +264,6 @@ class SegmentSettings(EncoderSettings, AnnotatedSettings):
         "training",
         advanced=True,
         choices=(AUTO, *STUDENTS, OWN),
-    )
-    blur: float | None = knob(
-        None,
-        "Blur of the first guess",
-        "Without labels, the blur before the threshold, and before the network; left open, it is found by the noise.",
-        "training",
-        advanced=True,
-        low=0,
-        high=20,
-        unit="pixels",
-    )
-    structures: str = knob(
-        "auto",
-        "What structures look like",
-        "Without labels: thin 'lines', such as filaments, or 'areas', such as nuclei; 'auto' looks at the first guess.",
-        "training",
-        advanced=True,
-        choices=("auto", "lines", "areas"),
     )
 
     def problems(self):

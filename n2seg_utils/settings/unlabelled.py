@@ -1,4 +1,33 @@
-"""Which settings go with images that nobody drew anything for."""
+"""Settings for images that nobody drew anything for, and which others go with them."""
+
+from dataclasses import dataclass
+
+from ..knobs import knob
+from .training import TrainingSettings
+
+
+@dataclass
+class UnlabelledSettings(TrainingSettings):
+    """How a first guess is made, and learned from."""
+
+    blur: float | None = knob(
+        None,
+        "Blur of the first guess",
+        "Without labels, the blur before the threshold, and before the network; left open, it is found by the noise.",
+        "training",
+        advanced=True,
+        low=0,
+        high=20,
+        unit="pixels",
+    )
+    structures: str = knob(
+        "auto",
+        "What structures look like",
+        "Without labels: thin 'lines', such as filaments, or 'areas', such as nuclei; 'auto' looks at the first guess.",
+        "training",
+        advanced=True,
+        choices=("auto", "lines", "areas"),
+    )
 
 
 def wrong_without_labels():
