@@ -15,6 +15,7 @@ from n2seg_utils.exchange.export import export
 from n2seg_utils.learning import encoders
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.precision import learner
+from n2seg_utils.models import weights
 from n2seg_utils.models.segmenter import Segmenter
 from n2seg_utils.models.transfer import put_encoder
 from n2seg_utils.settings import ExportSettings, JointSettings
@@ -153,8 +154,8 @@ def photographs(tmp_path, monkeypatch):
     site.mkdir()
     keras.utils.set_random_seed(5)
     theirs = keras.applications.MobileNetV2(input_shape=(224, 224, 3), include_top=False, weights=None)
-    theirs.save_weights(site / "all.weights.h5")
-    (site / "all.weights.h5").rename(site / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5")
+    # Keras offers them in the layout of Keras 2.
+    weights.save(theirs, site / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5")
     asked = []
 
     class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -113,8 +113,9 @@ def fetch(name):
             input_shape=(224, 224, 3), include_top=False, weights="imagenet"
         )
     except Exception as error:  # Keras raises a plain Exception where it cannot download
+        why = "".join(str(error).splitlines()[:1]).rstrip(".")
         raise UserError(
-            f"Could not get the weights of {name}: {''.join(str(error).splitlines()[:1])}. Check the connection to the "
+            f"Could not get the weights of {name}: {why}. Check the connection to the "
             "internet and try again, or use encoder_weights none. If a file was cut short, delete it from "
             ".keras/models in your home folder"
         ) from error
