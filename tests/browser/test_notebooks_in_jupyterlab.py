@@ -74,7 +74,7 @@ def test_segmentation_shows_what_other_thresholds_find_and_ends_in_a_report(page
     image = notebook.field("Image", cell)
     image.select_option(index=1)
     notebook.wait_for_other_picture(cell, before)
-    notebook.shows(cell, re.compile(re.escape(image.input_value())))
+    notebook.shows(cell, image.locator("option:checked").inner_text() + ".tif: one image of 256 x 256")
     look_at(page, report_of(server), 3)
 
 
