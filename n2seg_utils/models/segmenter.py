@@ -280,5 +280,5 @@ def design(settings, channels, target, pool_z):
         batch_norm=settings.batch_norm,
         dropout=settings.dropout,
         pool_z=pool_z if dims == 3 else 2,
-        encoder=settings.encoder,
+        encoder=getattr(settings, "encoder", "none"),  # joint training has no choice
     )
