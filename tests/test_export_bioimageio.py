@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -66,6 +67,8 @@ def made(tmp_path, workflow, dims=2, channels=1, kind="dataset", target="instanc
     keras.utils.set_random_seed(1)
     arguments = (unet(architecture), architecture)
     normalisation = scale(kind, workflow, channels)
+    if architecture.smooth:
+        normalisation = replace(normalisation, blur=architecture.smooth)
     if workflow == "denoise":
         return Denoiser(*arguments, DenoiseSettings(**common), normalisation, run)
     if workflow == "segment":
@@ -106,6 +109,8 @@ KINDS = {
     "segment, each image by itself": {"workflow": "segment", "kind": "image", "method": "distance"},
     "segment classes in channels": {"workflow": "segment", "target": "classes", "channels": 3, "batch_norm": True},
     "segment, a student": {"workflow": "segment", "even": True, "bilinear": True, "batch_norm": True},
+    "segment, without labels": {"workflow": "segment", "kind": "image", "smooth": 2.2},
+    "segment volumes, without labels": {"workflow": "segment", "dims": 3, "kind": "image", "smooth": 1.5},
     "segment volumes": {"workflow": "segment", "dims": 3, "kind": "image"},
     "joint": {"workflow": "joint", "channels": 2},
     "joint, each image by itself": {"workflow": "joint", "kind": "image", "method": "distance"},

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from keras import Model
 from scipy.ndimage import gaussian_filter
 from skimage.draw import ellipse, line
 from skimage.filters import threshold_li, threshold_otsu
@@ -13,7 +14,10 @@ from skimage.restoration import calibrate_denoiser
 
 from n2seg_utils import SegmentSettings, UserError, train_segmenter
 from n2seg_utils.cli import main
+from n2seg_utils.data.arrays import open_array
 from n2seg_utils.data.files import stem
+from n2seg_utils.data.normalisation import percentiles
+from n2seg_utils.data.smoothing import means, smoothed
 from n2seg_utils.data.tables import read_table
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.models.guesses import guess_folder, mask_folder
@@ -105,16 +109,16 @@ def test_a_guess_is_written_like_masks_and_found_again(sample, tmp_path):
 # Spoiled labels
 
 
-def test_spoiled_labels_are_a_tenth_of_the_foreground_near_where_it_was():
+def test_spoiled_labels_are_half_of_the_foreground_near_where_it_was_or_a_tenth_of_its_middle():
     truth = np.zeros((200, 200), bool)
     truth[ellipse(100, 100, 60, 50)] = True
     some = spoiled(truth, np.random.default_rng(3)) > 0
     near = gaussian_filter(truth.astype(float), 1.0) > 0.01
-    assert 0.05 < some.sum() / truth.sum() < 0.1, "moved pixels may meet"
+    assert 0.25 < some.sum() / truth.sum() < 0.5, "moved pixels may meet"
     assert not (some & ~near).any()
     np.testing.assert_array_equal(some, spoiled(truth, np.random.default_rng(3)) > 0)
     middle = spoiled(truth, np.random.default_rng(3), lines=True) > 0
-    assert middle.sum() < some.sum() / 5
+    assert 0 < middle.sum() < some.sum() / 100
 
 
 def test_nuclei_are_areas_and_filaments_are_lines():
@@ -131,17 +135,36 @@ def test_nuclei_are_areas_and_filaments_are_lines():
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_the_blur_is_within_the_network_and_is_like_a_gaussian(dims):
-    network = unet(Architecture(dims, depth=1, width=2, smooth=2.2))
-    image = np.random.default_rng(0).random((1, *(8, 64, 64)[-dims:], 1)).astype("float32")
+@pytest.mark.parametrize("sigma", [0.4, 0.82, 2.2, 5.0])
+def test_the_blur_is_within_the_network_and_is_that_of_the_scaling(dims, sigma):
+    network = unet(Architecture(dims, depth=1, width=2, smooth=sigma))
+    image = np.random.default_rng(0).random((1, *(8, 40, 56)[-dims:], 1)).astype("float32")
     first = next(layer for layer in network.layers if "conv" in type(layer).__name__.lower())
-    from keras import Model
+    seen = np.array(Model(network.inputs, first.input)(image))[0]
+    planes = image[0].reshape(-1, *image.shape[-3:])
+    expected = np.stack([smoothed(plane, sigma) for plane in planes]).reshape(seen.shape)
+    np.testing.assert_allclose(seen, expected, atol=1e-5, err_msg="at margins, too")
 
-    seen = np.array(Model(network.inputs, first.input)(image))[0, ..., 0]
-    expected = gaussian_filter(image[0, ..., 0], (0, 2.16, 2.16)[-dims:], mode="mirror")
-    inside = (..., slice(8, -8), slice(8, -8))
-    assert np.abs(seen[inside] - expected[inside]).max() < 0.02 < np.ptp(image[0, ..., 0][inside]) / 10
-    assert abs(seen.mean() - image.mean()) < 0.01, "margins are not darkened"
+
+@pytest.mark.parametrize("sigma", [1.5, 2.2, 3.0, 5.0, 12.0])
+def test_three_running_means_are_nearly_a_gaussian(sigma):
+    image = np.random.default_rng(0).random((120, 120)).astype("float32")
+    sizes = means(sigma)
+    assert np.sqrt(sum((size**2 - 1) / 12 for size in sizes)) == pytest.approx(sigma, rel=0.1)
+    inside = (slice(40, -40), slice(40, -40))
+    found = smoothed(image[..., None], sigma)[..., 0][inside]
+    same = np.sqrt(sum((size**2 - 1) / 12 for size in sizes))
+    assert np.abs(found - gaussian_filter(image, same)[inside]).max() < 0.02
+    np.testing.assert_array_equal(smoothed(image[..., None], 0)[..., 0], image)
+
+
+def test_noise_does_not_widen_the_scale_of_what_is_blurred_first():
+    rng = np.random.default_rng(0)
+    clean = gaussian_filter(noisy_disc(rng, noise=0.0)[0], 2)
+    noisy = clean + 20 * rng.standard_normal(clean.shape)
+    wide, near = (np.subtract(*percentiles(open_array(noisy), blur=blur)[::-1])[0] for blur in (0.0, 2.5))
+    true = np.subtract(*percentiles(open_array(clean))[::-1])[0]
+    assert abs(near - true) < 0.25 * true < abs(wide - true)
 
 
 def test_a_network_without_labels_finds_more_than_its_first_guess(sample, trained):
@@ -186,7 +209,7 @@ def test_each_round_learns_what_the_network_of_the_last_one_finds_and_spoils_it(
         training.begin_epoch(epoch, 0, fresh=True)
         label, kept = labels()
         np.testing.assert_array_equal(kept > 0, guess)
-        assert 0 < label.sum() <= 0.1 * guess.size + 1
+        assert 0 < label.sum() <= 0.5 * guess.size + 1
         seen.append(label)
         training.begin_epoch(epoch, 0, fresh=False)
         np.testing.assert_array_equal(labels()[0], label, err_msg="only once")
@@ -209,7 +232,7 @@ def whole(shape):
 def test_what_was_done_is_written_down_and_told(trained):
     facts = json.loads((trained.run / "run.json").read_text())
     assert facts["lines"] is False
-    assert trained.architecture.smooth == trained.settings.blur > 0
+    assert trained.architecture.smooth == trained.settings.blur == trained.normalisation.blur > 0
     scores = judge_segmenter(trained)
     assert "against a first guess, which is wrong in places" in judged_on(trained)
     report = write_segment_report(trained, scores).read_text(encoding="utf-8")

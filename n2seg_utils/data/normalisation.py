@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import UserError
 from .images import require_finite
+from .smoothing import smoothed
 
 _SAMPLE = 1_000_000  # pixels looked at in each image
 _SPREAD = 3.0  # from this ratio of contrasts on, images do not share one scale
@@ -60,8 +61,8 @@ def statistics(image):
     return tuple(values.mean(axis=0).tolist()), tuple(values.std(axis=0).tolist())
 
 
-def _spread(image):
-    """Evenly spread pixels of an ImageFile, (N, C), float64."""
+def _spread(image, blur=0.0):
+    """Evenly spread pixels of an ImageFile, (N, C), float64; of planes that were blurred, if that is above 0."""
     step = max(1, image.planes // 16)
     chosen = range(0, image.planes, step)
     height, width, channels = image.plane_shape
@@ -69,7 +70,8 @@ def _spread(image):
     # Fewer rows and more pixels of each: a disk reads rows, so that skipping pixels within one saves nothing.
     rows = min(stride**2, 16 * stride)
     columns = max(1, round(stride**2 / rows))
-    values = np.concatenate([np.asarray(image.plane(i)[::rows, ::columns]).reshape(-1, channels) for i in chosen])
+    planes = (smoothed(image.plane(i), blur) if blur else image.plane(i) for i in chosen)
+    values = np.concatenate([np.asarray(plane[::rows, ::columns]).reshape(-1, channels) for plane in planes])
     values = values.astype("float64")
     require_finite(values, image.path)
     return values
@@ -124,6 +126,9 @@ class Percentiles:
         Typical grey values at the two percentiles, one a channel.
     least : tuple of float
         The smallest difference between both that an image had.
+    blur : float
+        Sigma, in pixels, of a blur before percentiles are looked for, so that noise does not widen them; see
+        :func:`~n2seg_utils.data.smoothing.smoothed`.
     zero, one : float
         What becomes 0 and what becomes 1, if not the two percentiles, in units of the range between them.
     """
@@ -134,8 +139,10 @@ class Percentiles:
     least: tuple
     zero: float = 0.0
     one: float = 1.0
+    blur: float = 0.0
 
     def __post_init__(self):
+        _require_numbers((1.0,), (self.blur,))
         _require_numbers(self.least, self.low, self.high)
         _require_numbers((self.one - self.zero,), (self.zero,))
 
@@ -143,9 +150,9 @@ class Percentiles:
         """The scaling to use for one ImageFile."""
         if self.kind == "dataset":
             return self
-        low, high = percentiles(image)
+        low, high = percentiles(image, blur=self.blur)
         high = np.maximum(high, low + np.array(self.least))
-        return Percentiles("dataset", tuple(low.tolist()), tuple(high.tolist()), self.least, self.zero, self.one)
+        return replace(self, kind="dataset", low=tuple(low.tolist()), high=tuple(high.tolist()))
 
     @property
     def limits(self):
@@ -174,9 +181,9 @@ class Percentiles:
 PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
 
 
-def percentiles(image, which=PERCENTILES):
-    """The grey values at two percentiles, two arrays (C,), from evenly spread pixels of an ImageFile."""
-    return np.percentile(_spread(image), which, axis=0)
+def percentiles(image, which=PERCENTILES, blur=0.0):
+    """The grey values at two percentiles, two arrays (C,), from evenly spread pixels of an ImageFile, perhaps blurred."""
+    return np.percentile(_spread(image, blur), which, axis=0)
 
 
 def standard(scaling, images):
@@ -189,15 +196,15 @@ def standard(scaling, images):
     return replace(scaling, zero=middle, one=middle + width)
 
 
-def fit_percentiles(images, kind):
-    """The percentile scaling of a set of ImageFiles; `kind` is "image" or "dataset".
+def fit_percentiles(images, kind, blur=0.0):
+    """The percentile scaling of a set of ImageFiles; `kind` is "image" or "dataset", `blur` that of Percentiles.
 
     Raises
     ------
     UserError
         If all images are empty.
     """
-    lows, highs = np.array([percentiles(image) for image in images]).swapaxes(0, 1)
+    lows, highs = np.array([percentiles(image, blur=blur) for image in images]).swapaxes(0, 1)
     spans = highs - lows
     if not spans.any():
         raise UserError(f"All images have the same value everywhere, for example {images[0].path}. Check the folder")
@@ -206,7 +213,7 @@ def fit_percentiles(images, kind):
     least = np.where(np.isfinite(least), least, 1.0)
     low = np.median(lows, axis=0)
     high = np.maximum(np.median(highs, axis=0), low + least)
-    return Percentiles(kind, tuple(low.tolist()), tuple(high.tolist()), tuple(least.tolist()))
+    return Percentiles(kind, tuple(low.tolist()), tuple(high.tolist()), tuple(least.tolist()), blur=blur)
 
 
 def alike(one, other):

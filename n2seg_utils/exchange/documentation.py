@@ -39,7 +39,8 @@ def scaling(model):
     if isinstance(scale, Normalisation):
         return f"mean 0 and standard deviation 1 of each channel, {each}"
     low, high = PERCENTILES
-    return f"between the percentiles {low:g} and {high:g} of each channel, {each}"
+    blurred = f", after a blur of {scale.blur:g} pixels" if scale.blur else ""
+    return f"between the percentiles {low:g} and {high:g} of each channel{blurred}, {each}"
 
 
 def cover(model, given, found):

@@ -5,6 +5,7 @@ from keras import Model, layers, ops
 
 from ..data.normalisation import PERCENTILES, Normalisation
 from ..errors import UserError
+from ..learning.networks import smooth
 
 
 def output_name(model):
@@ -83,7 +84,7 @@ def _limits(normalisation, image, dims):
         mean = ops.mean(image, axis=axes, keepdims=True)
         std = ops.sqrt(ops.mean(ops.square(image - mean), axis=axes, keepdims=True))
         return mean, mean + ops.where(std > 0, std, 1.0)
-    found = ops.quantile(image, np.float32(PERCENTILES) / 100, axis=axes, keepdims=True)
+    found = ops.quantile(smooth(image, normalisation.blur), np.float32(PERCENTILES) / 100, axis=axes, keepdims=True)
     # Images that are emptier than any that was trained on are not stretched.
     low, high = found[0], ops.maximum(found[1], found[0] + np.float32(normalisation.least))
     return low + normalisation.zero * (high - low), low + normalisation.one * (high - low)

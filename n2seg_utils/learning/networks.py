@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from keras import Model, layers
 
+from ..data.smoothing import means
 from . import encoders
 
 # Far beyond any network in use, and small enough to be counted: files of strangers may ask for anything.
@@ -126,7 +127,7 @@ class Architecture:
     @property
     def reach(self):
         """Pixels that an output pixel looks at in each direction, along each axis."""
-        first = [sum(size // 2 for size in _means(self.smooth)) if axis != "Z" else 0 for axis in "ZYX"[-self.dims :]]
+        first = [sum(size // 2 for size in means(self.smooth)) if axis != "Z" else 0 for axis in "ZYX"[-self.dims :]]
         return tuple(self._reach(size) * (2 if self.in_turn else 1) + more for size, more in zip(self.pool, first))
 
     def _reach(self, pool):
@@ -166,7 +167,7 @@ def unet(architecture, name="unet"):
     """
     a = architecture
     image = layers.Input((None,) * a.dims + (a.channels,), name="input")
-    answer = _answer(_smooth(image, a), a)
+    answer = _answer(smooth(image, a.smooth), a)
     if a.residual:
         answer = layers.Add()([answer, image])
     if a.last_activation != "linear":
@@ -238,25 +239,13 @@ def _branch(x, a, prefix, outputs):
     return convolution(outputs, 1, name=f"{prefix}output")(x)
 
 
-def _means(sigma):
-    """Sizes, odd, of three running means one after the other that are most like a Gaussian.
-
-    Kovesi: Fast almost-Gaussian filtering. DICTA 2010.
-    """
-    if not sigma:
-        return ()
-    variance = 12 * sigma**2
-    small = max(1, int(np.sqrt(variance / 3 + 1) - 1) // 2 * 2 + 1)
-    few = round((variance - 3 * small**2 - 12 * small - 9) / (-4 * small - 4))
-    few = min(3, max(0, few))
-    return (small,) * few + (small + 2,) * (3 - few)
-
-
-def _smooth(x, a):
-    pooling = layers.AveragePooling2D if a.dims == 2 else layers.AveragePooling3D
-    for size in _means(a.smooth):
+def smooth(x, sigma):
+    """Planes of a symbolic batch of images, blurred as :func:`~n2seg_utils.data.smoothing.smoothed` does."""
+    dims = len(x.shape) - 2
+    pooling = layers.AveragePooling2D if dims == 2 else layers.AveragePooling3D
+    for size in means(sigma):
         if size > 1:
-            x = pooling((1, size, size)[-a.dims :], strides=1, padding="same")(x)
+            x = pooling((1, size, size)[-dims:], strides=1, padding="same")(x)
     return x
 
 

@@ -225,7 +225,7 @@ class Segmenter(TrainedModel):
         for file in list_images(images):
             image = self.open(file, axes)
             self.require_fit(image)
-            low, high = percentiles(image)
+            low, high = percentiles(image, blur=self.normalisation.blur)
             if ((high - low) < least / 2).all():
                 found.append(file.name)
         if not found:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..data import normalisation as scaling
 from ..data.label_noise import sampled, shifted, skeleton
 from ..learning.unlabelled import UnlabelledTraining
 from ..quality.dmi import threshold_by_dmi
@@ -13,7 +14,7 @@ from .guesses import blur_for
 from .noisy_training import NoisyWork
 from .segmenter import design
 
-_SHARE, _RADIUS = 0.1, 1  # of the foreground that is kept; pixels by which it is moved
+_SHARES, _RADIUS = {True: 0.1, False: 0.5}, 1  # of lines and of areas that is kept; pixels by which it is moved
 _THIN = 6.0  # pixels: structures that are thinner on average are lines
 
 
@@ -33,8 +34,8 @@ class GuessAnnotator(Annotator):
 class UnlabelledWork(NoisyWork):
     """A training that nobody drew anything for; see :class:`NoisyWork`.
 
-    The first masks are a guess by a blur and a threshold for each image. A network learns from them, spoiled: a tenth
-    of the foreground is kept, moved by a pixel at random; of lines, of their middle. What it then finds in each image,
+    The first masks are a guess by a blur and a threshold for each image. A network learns from them, spoiled: half of
+    the foreground is kept, moved by a pixel at random; of lines, a tenth of their middle. What it then finds in each image,
     at the threshold at which it and the guess know most of each other, is spoiled in its turn and learned next. The
     images go through the same blur within the network. Correct masks of a few images judge, and do nothing else.
 
@@ -59,6 +60,10 @@ class UnlabelledWork(NoisyWork):
         return suggestions.settle(
             settings, images, UnlabelledWork.suggest(settings, images, target, gpu, merged), merged
         )
+
+    def scale(self, settings):
+        """See :meth:`SegmentWork.scale`; percentiles of what the network sees."""
+        return scaling.fit_percentiles(self.images, settings.normalisation, settings.blur)
 
     @staticmethod
     def design(settings, channels, target, pool_z):
@@ -97,7 +102,7 @@ class UnlabelledWork(NoisyWork):
 
 
 def spoiled(classes, rng, lines=False):
-    """A tenth of what is foreground, moved by up to a pixel at random; of lines, of their middle.
+    """Half of what is foreground, moved by up to a pixel at random; of lines, a tenth of their middle.
 
     Parameters
     ----------
@@ -114,7 +119,7 @@ def spoiled(classes, rng, lines=False):
     found = np.asarray(classes) > 0
     if lines:
         found = skeleton(found, rng)
-    return sampled(shifted(found, rng, _RADIUS), rng, _SHARE).astype("float32")
+    return sampled(shifted(found, rng, _RADIUS), rng, _SHARES[lines]).astype("float32")
 
 
 def mean_width(masks):
