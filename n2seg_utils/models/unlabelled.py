@@ -35,9 +35,9 @@ class UnlabelledWork(NoisyWork):
     """A training that nobody drew anything for; see :class:`NoisyWork`.
 
     The first masks are a guess by a blur and a threshold for each image. A network learns from them, spoiled: half of
-    the foreground is kept, moved by a pixel at random; of lines, a tenth of their middle. What it then finds in each image,
-    at the threshold at which it and the guess know most of each other, is spoiled in its turn and learned next. The
-    images go through the same blur within the network. Correct masks of a few images judge, and do nothing else.
+    the foreground is kept, moved by a pixel at random; of lines, a tenth of their middle. What it then finds in each
+    image, at the threshold at which it and the guess know most of each other, is spoiled in its turn and learned next.
+    The images go through the same blur within the network. Correct masks of a few images judge, and do nothing else.
 
     References
     ----------
