@@ -182,7 +182,7 @@ PERCENTILES = (1.0, 99.8)  # as csbdeep and StarDist do
 
 
 def percentiles(image, which=PERCENTILES, blur=0.0):
-    """The grey values at two percentiles, two arrays (C,), from evenly spread pixels of an ImageFile, blurred or not."""
+    """The grey values at two percentiles, two arrays (C,), of evenly spread pixels of an ImageFile, blurred or not."""
     return np.percentile(_spread(image, blur), which, axis=0)
 
 
