@@ -125,6 +125,9 @@ work.show_patches()
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
 # works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it
 # was. A run that is complete is never overwritten: the new one gets a new name.
+#
+# If you **reload this page** meanwhile, bar and picture stay as they were. The training goes on all the same, and the
+# next cells work once it has finished.
 
 # %% cellView="form"
 # @title Train
