@@ -178,6 +178,19 @@ work.predict()
 work.browse()
 
 # %% [markdown]
+# **Few masks, many images?** Let the model draw: tick those images without a mask in which all was found rightly, and
+# train on with them. Images that judged the model before judge it again, and nothing that you tick does. Ticking what is
+# wrong teaches just that: when in doubt, leave it out, or correct it in Fiji and use it as a mask.
+
+# %% cellView="form"
+# @title Which of these are right?
+work.choose_labels()
+
+# %% cellView="form"
+# @title Train on with what was ticked
+work.train_on()
+
+# %% [markdown]
 # ## 7 · Save and share
 #
 # Everything about this run is in one folder: the model, its settings, scores, pictures, counts, and a report that opens

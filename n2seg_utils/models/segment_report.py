@@ -223,8 +223,11 @@ def report_parts(segmenter):
 
 
 def about_labels(facts):
-    """Sentences about a teacher's student, or a training without labels, from the facts of run.json: a list of str."""
-    return about_thresholds(facts) or about_student(facts)
+    """Sentences about where labels came from that nobody drew, from the facts of run.json: a list of str."""
+    kept = facts.get("kept", [])
+    images = f"{len(kept)} image" + "s" * (len(kept) != 1)
+    words = f"{images} had no mask: labels that an earlier model found were looked at, kept, and learned from."
+    return [*about_thresholds(facts), *about_student(facts), *([words] if kept else [])]
 
 
 def judged_on(segmenter):

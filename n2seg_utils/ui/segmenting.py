@@ -5,15 +5,17 @@ from html import escape
 import numpy as np
 
 from ..data.check import check_images
+from ..data.files import stem
 from ..data.labels import bring_masks
 from ..quality import plots
 from ..settings import SegmentSettings
 from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
+from .label_grid import LabelGrid
 from .label_viewer import browse_labels, explore
 from .scores import labels_in_words
-from .workflow import Workflow, fetch, sample, show_findings
+from .workflow import Workflow, fetch, free_folder, sample, show_findings
 
 _SHOWN = 4  # thumbnails
 
@@ -28,7 +30,7 @@ class Segmenting(Workflow):
 
     def __init__(self):
         super().__init__()
-        self.masks = self.truth = self.target = None
+        self.masks = self.truth = self.target = self.grid = None
 
     def work(self):
         """The kind of training, loaded late because it loads TensorFlow."""
@@ -173,6 +175,51 @@ class Segmenting(Workflow):
             write_supervisely(self.model, labels, source)
         counts = write_measurements(self.model, labels, source)
         say(_counts_in_words(counts, labels))
+
+    def choose_labels(self):
+        """Show what was found in images without a mask, to tick what is right: those are masks, too."""
+        from IPython.display import display
+
+        from ..models.kept_labels import without_mask
+        from .label_pictures import label_picture
+
+        self.require("results", "section 6")
+        self.grid = None
+        if self.model.settings.labels != "good":
+            say("This is for masks that were drawn with care (labels: good), so there is nothing to choose.")
+            return
+        images = {stem(image.path): image for image in without_mask(self.model)}
+        images = {name: image for name, image in images.items() if self._result(image).exists()}
+        if not images:
+            say("Every image that was segmented has a mask already, so there is nothing to choose.")
+            return
+        self.grid = LabelGrid(
+            list(images), lambda name: label_picture(images[name], self._result(images[name]), self.model)
+        )
+        display(self.grid.box)
+
+    def train_on(self):
+        """Train the model further with the labels that were ticked; a new run, and from now on the model in use."""
+        from ..models.kept_labels import KeptWork, go_on_settings, keep
+
+        self.require("results", "section 6")
+        if not (self.grid and self.grid.kept):
+            say("Nothing was ticked, so the model stays as it is.")
+            return
+        run = free_folder(self.model.settings.run)
+        masks = keep(self.model, self.results[1], self.grid.kept, run.parent / f"{run.name}_masks")
+        say(f"{counted(len(self.grid.kept), 'image')} more to learn from; all masks are in {escape(str(masks))}.")
+        settings, tuning = go_on_settings(self.model, masks, run), _Later("Tuning on the validation images")
+        model = KeptWork(settings).train(progress.watcher(), tuning)
+        tuning.close(model.stored.describe())
+        model.run.note(warnings=self.warnings, kept=self.grid.kept)
+        self.forget("results", "scores", "grid")
+        self.model, self.masks = model, str(masks)
+        self.judge()
+        say(f"The better trained model is in {escape(str(run))}. To apply it, run the cells of section 6 again.")
+
+    def _result(self, image):
+        return self.model.target_file(self.results[1], image.path)
 
     def viewer(self, source, folder):
         """See :meth:`Workflow.viewer`."""
