@@ -227,7 +227,7 @@ def about_labels(facts):
     kept = facts.get("kept", [])
     images = f"{len(kept)} image" + "s" * (len(kept) != 1)
     words = f"{images} had no mask: labels that an earlier model found were looked at, kept, and learned from."
-    return [*about_thresholds(facts), *about_student(facts), *([words] if kept else [])]
+    return (about_thresholds(facts) or about_student(facts)) + ([words] if kept else [])
 
 
 def judged_on(segmenter):
