@@ -293,7 +293,10 @@ def test_what_cellpose_keeps_for_itself_is_never_opened(sample, tmp_path, monkey
         ({"student": "tiny", "network_depth": 5}, "network_depth is 5, but the student 'tiny' has 3: use student own"),
         ({"student": "huge"}, "student is 'huge'; it must be one of auto, original"),
         ({"split": "plane"}, "split is 'plane'; it must be one of auto, position"),
-        ({"labels": "good", "clean_masks": "some"}, "clean_masks is 'some', which is for labels noisy, teacher or none"),
+        (
+            {"labels": "good", "clean_masks": "some"},
+            "clean_masks is 'some', which is for labels noisy, teacher or none",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(chosen, says):

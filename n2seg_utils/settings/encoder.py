@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from ..knobs import knob
-from .training import TrainingSettings
 
 
 @dataclass
-class EncoderSettings(TrainingSettings):
+class EncoderSettings:
     """What the network begins with, and which policy changes its patches."""
 
     augmentation: str = knob(

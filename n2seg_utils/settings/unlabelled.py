@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from ..knobs import knob
-from .training import TrainingSettings
 
 
 @dataclass
-class UnlabelledSettings(TrainingSettings):
+class UnlabelledSettings:
     """How a first guess is made, and learned from."""
 
     blur: float | None = knob(
