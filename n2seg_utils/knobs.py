@@ -115,7 +115,7 @@ class Settings:
             if name not in known:
                 near = difflib.get_close_matches(str(name).lower(), known, 1)
                 hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
-                raise UserError(f"There is no setting '{_short(name)}': {hint}")
+                raise UserError(f"There is no setting '{_short(name, _NAME)}': {hint}")
         return cls(**values)
 
     @classmethod
@@ -287,11 +287,12 @@ def _text(value):
     return str(value).strip()
 
 
-def _short(value):
+def _short(value, most=100):
     """A value as a message shows it: not more than a line of it."""
     text = str(value)
-    return text if len(text) <= 100 else text[:97] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
+_NAME = 60  # letters of an unknown setting's name that are told: a list of all others follows
 _CONVERT = {int: _whole, float: _number, bool: _switch, str: _text}
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

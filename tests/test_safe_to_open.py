@@ -61,7 +61,7 @@ def refusal(call, *arguments, traced=True):
         tracemalloc.stop()
     assert time.perf_counter() - start < 20
     words = str(caught.value)
-    assert 0 < len(words) < 800, "one can read it"
+    assert 0 < len(words) < 700, "one can read it"
     return words
 
 
