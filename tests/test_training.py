@@ -1,5 +1,8 @@
 """The training loop: planned, watched, stopped without loss, and the same each time."""
 
+import signal
+import sys
+
 import numpy as np
 import pytest
 
@@ -111,6 +114,27 @@ def test_an_interrupt_keeps_the_best_weights_and_is_no_error():
     assert [row["epoch"] for row in outcome.history] == [1, 2]
     for now, then in zip(model.network.get_weights(), seen[outcome.best_epoch - 1]):
         np.testing.assert_array_equal(now, then)
+
+
+def test_an_interrupt_that_python_prints_and_loses_ends_a_training_all_the_same(monkeypatch):
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    class Finaliser:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    class Unlucky(Watcher):
+        def step(self, step, plan, seconds):
+            if step == 23:
+                Finaliser()
+
+    before = signal.getsignal(signal.SIGINT)
+    outcome = train(training(), Plan(10, 10, 0.01), Unlucky())
+    assert isinstance(lost[0].exc_value, KeyboardInterrupt)
+    assert outcome.stopped == "interrupted"
+    assert [row["epoch"] for row in outcome.history] == [1, 2]
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 class Heard(Watcher):

@@ -1,15 +1,13 @@
 """Doing the runs of an experiment: one of them, or all that are missing one after the other."""
 
-import contextlib
 import shutil
-import signal
 import sys
-import threading
 import time
 import traceback
 
 from ..data.results import stopped
 from ..errors import UserError
+from ..interrupts import Interrupts
 from . import images, results
 from .plan import runs, trainings
 
@@ -140,14 +138,12 @@ def _train(workflow, settings):
     from .. import workflows
     from ..models.past import Past
     from ..models.run_folder import RunFolder
-    from ..resuming import begin_or_resume
 
     past, run = Past.known(settings.run), RunFolder(settings.run)
     if past is None and not (run / "run.json").exists():  # killed before it had written down what it is
         shutil.rmtree(run.path, ignore_errors=True)
     if not (past and past.over and (run / "report.html").exists()):
-        with _interruptible():
-            begin_or_resume(getattr(workflows, workflow), settings)
+        _begin_or_resume(getattr(workflows, workflow), settings)
     elif not past.asked_for(settings):
         raise UserError(f"{run} holds a training that was begun with other settings. Choose another folder with --out")
     if not Past(settings.run).over:
@@ -155,28 +151,17 @@ def _train(workflow, settings):
     return run.facts()
 
 
-@contextlib.contextmanager
-def _interruptible():
+def _begin_or_resume(workflow, settings):
     """A training takes an interrupt (Ctrl-C) for its end, but it is the end of the experiment, whatever came of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed, before = [], signal.getsignal(signal.SIGINT)
+    from ..resuming import begin_or_resume
 
-    def note(*_):
-        pressed.append(True)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    except UserError:
-        if not pressed:
+    with Interrupts() as interrupts:
+        try:
+            begin_or_resume(workflow, settings)
+        except UserError:
+            interrupts.check()
             raise
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
+    interrupts.check()
 
 
 def _predict(run, source, out):

@@ -6,6 +6,7 @@ import time
 import keras
 
 from ..errors import Terminated, UserError
+from ..interrupts import Interrupts
 from . import device
 from .plan import prepare, take_step, validate
 from .rates import InTurn, cosine
@@ -96,6 +97,7 @@ class _Loop:
         self.of_epoch = None  # means over the training steps of an epoch, while it is being validated
         self.lead = None  # epochs whose scores mean nothing yet
         self.under_way = False
+        self.interrupts = Interrupts()
         training.steps = plan.steps
 
     def run(self, trained, begin):
@@ -107,15 +109,8 @@ class _Loop:
         self.good = begin
         self.watcher.begin(self.plan, begin.history if begin else [])
         try:
-            if begin:
-                self._go_on(begin)
-            elif trained:
-                self._best(_cost(validate(self.training)))
-            self.good, self.under_way = self._state(), True
-            if self.history:  # it may have been stopped after its last epoch
-                self._end_early(self.history[-1])
-            while self.outcome.stopped == "finished" and len(self.history) < self.plan.epochs:
-                self._epoch_or_roll_back()
+            with self.interrupts:
+                self._learn(begin, trained)
         except KeyboardInterrupt as stop:
             self._end("interrupted")
             if isinstance(stop, Terminated):  # there is no time for anything else
@@ -133,6 +128,18 @@ class _Loop:
             self.training.network.set_weights(self.best)
         self.watcher.end(self.outcome)
         return self.outcome
+
+    def _learn(self, begin, trained):
+        if begin:
+            self._go_on(begin)
+        elif trained:
+            self._best(_cost(validate(self.training)))
+        self.good, self.under_way = self._state(), True
+        if self.history:  # it may have been stopped after its last epoch
+            self._end_early(self.history[-1])
+        while self.outcome.stopped == "finished" and len(self.history) < self.plan.epochs:
+            self.interrupts.check()
+            self._epoch_or_roll_back()
 
     def _epoch_or_roll_back(self):
         try:
@@ -168,6 +175,7 @@ class _Loop:
                 raise _Diverged
             self.started = self.started or time.perf_counter()  # the first step holds the compilation
             self.watcher.step(step + 1, self.plan, self._seconds())
+            self.interrupts.check()
             if time.perf_counter() - self.kept > _OFTEN:
                 self._keep(self._state())
         logs = {name: float(value) for name, value in training.get_metrics_result().items()}

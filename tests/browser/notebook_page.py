@@ -123,7 +123,10 @@ class NotebookPage:
 
     def shows(self, title, words, timeout=LONG):
         """Wait until the output of a cell shows some words: text, or a pattern."""
-        expect(self.at(title).locator(self.output).get_by_text(words).first).to_be_visible(timeout=timeout)
+        try:
+            expect(self.at(title).locator(self.output).get_by_text(words).first).to_be_visible(timeout=timeout)
+        except AssertionError:  # which lists the page, but cuts it off
+            raise AssertionError(f"'{title}' does not show {words!r}, but:\n{self.shown(title)}") from None
 
     def shown(self, title):
         """The text that a cell shows."""
