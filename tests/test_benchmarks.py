@@ -10,6 +10,8 @@ import pytest
 
 from n2seg_utils.quality.label_scores import match
 
+pytestmark = pytest.mark.elsewhere
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 RUN = BENCHMARKS / "rivals" / "run.py"
 

@@ -20,6 +20,8 @@ from n2seg_utils.models.run_folder import RunFolder
 from .conftest import TINY
 from .test_resume import courses
 
+pytestmark = pytest.mark.elsewhere
+
 if sys.version_info >= (3, 11):
     import tomllib
 

@@ -21,6 +21,8 @@ from n2seg_utils.data.samples import write_sample
 from .conftest import TINY
 from .test_containers import environment
 
+pytestmark = pytest.mark.elsewhere
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
