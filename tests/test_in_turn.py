@@ -2,14 +2,17 @@
 
 import re
 
+import keras
 import numpy as np
 import pytest
 import tifffile
 from keras import ops
 
 from n2seg_utils import UserError
+from n2seg_utils.learning.in_turn import InTurnTraining
 from n2seg_utils.learning.networks import FIRST, SECOND, Architecture, in_turn, unet
 from n2seg_utils.learning.plan import Plan, plan_for_minutes
+from n2seg_utils.learning.rates import InTurn, cosine
 from n2seg_utils.learning.training import train
 from n2seg_utils.models import methods
 from n2seg_utils.models.joint import JointModel
@@ -67,6 +70,22 @@ def test_each_part_of_the_training_teaches_one_network_and_leaves_the_other_as_i
     assert (second[3][0] != second[1][0]).any()
     assert [row["score"] for row in outcome.history[:2]] == [0, 0]
     assert outcome.best_epoch in (3, 4), "before, scores mean nothing"
+
+
+def test_the_second_network_takes_steps_as_large_as_if_none_had_been_taken_before():
+    """Adam counts all steps, but its means of the second network's gradients begin when that is taught."""
+    rate = cosine(0.01, 40)
+    first, second, alone = (keras.Variable([3.0, -1.0]) for _ in range(3))
+    both, single = keras.optimizers.Adam(InTurn(cosine(0.01, 500), 500, rate, others=True)), keras.optimizers.Adam(rate)
+    both.build([first, second])
+    single.build([alone])
+    for _ in range(500):
+        both.apply([ops.convert_to_tensor([0.3, 0.1])], [first])
+    for step in range(40):
+        for optimizer, value in ((both, second), (single, alone)):
+            optimizer.apply([2 * value - 1 + 0.1 * np.sin(step)], [value])
+        np.testing.assert_allclose(ops.convert_to_numpy(second), ops.convert_to_numpy(alone), rtol=1e-5)
+    assert InTurnTraining.others
 
 
 def test_annotated_images_are_denoised_whole_before_patches_are_drawn_and_only_once(training, work):

@@ -32,6 +32,7 @@ class InTurnTraining(Lessons):
         ``restore(network, image)`` applies a network to a scaled image (Y, X, C) of any size.
     """
 
+    others = True
     leading = False  # whether it learns to denoise
 
     def __init__(self, network, annotated, noisy, hide, seed, loss, restore):

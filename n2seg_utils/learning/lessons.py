@@ -19,11 +19,13 @@ class Lessons(keras.Model):
         Of epochs whose scores differ by less, the last is kept: what the score does not see gets better all the time.
     steps : int
         Of the whole training, once that is planned.
+    others : bool
+        Whether other weights are taught when scores mean something than before.
     teacher : keras.Model or None
         A network beside the one that learns, which is kept with it.
     """
 
-    validation_steps, tolerance, steps, teacher = 4, 0.0, 1, None
+    validation_steps, tolerance, steps, others, teacher = 4, 0.0, 1, False, None
     _adding_up = False
 
     def begin(self, plan, worth=False):

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+_BETAS = 0.9, 0.999  # the usual ones of Adam
+
 
 def cosine(rate, steps):
     """A rate that rises for some steps, and falls along a cosine over the rest of so many."""
@@ -17,10 +19,28 @@ def cosine(rate, steps):
 
 
 class InTurn(keras.optimizers.schedules.LearningRateSchedule):
-    """One schedule for so many steps, then another from its beginning."""
+    """One schedule for so many steps, then another from its beginning.
 
-    def __init__(self, first, steps, second):
-        self.first, self.steps, self.second = first, steps, second
+    Parameters
+    ----------
+    first, second : LearningRateSchedule
+    steps : int
+        Of the first.
+    others : bool
+        Other weights are taught by the second. Adam's means of their gradients begin at zero then, for which it
+        corrects by its count of all steps: too little, so that steps would be up to six times too large.
+    """
+
+    def __init__(self, first, steps, second, others=False):
+        self.first, self.steps, self.second, self.others = first, steps, second, others
 
     def __call__(self, step):
-        return ops.where(step < self.steps, self.first(step), self.second(ops.maximum(step - self.steps, 0)))
+        later = ops.maximum(step - self.steps, 0)
+        due = _correction(later) / _correction(step) if self.others else 1.0
+        return ops.where(step < self.steps, self.first(step), self.second(later) * due)
+
+
+def _correction(step):
+    """What Adam multiplies its rate by: its means begin at zero (Kingma and Ba, ICLR 2015, section 3)."""
+    count = ops.cast(step, "float32") + 1
+    return ops.sqrt(1 - ops.power(_BETAS[1], count)) / (1 - ops.power(_BETAS[0], count))

@@ -234,7 +234,7 @@ class _Loop:
         """Compile for the learning rate of now."""
         rate, lead = self.plan.learning_rate / 2**self.halvings, (self.lead or 0) * self.plan.steps_per_epoch
         falling = cosine(rate, self.plan.steps - lead)
-        prepare(self.training, InTurn(cosine(rate, lead), lead, falling) if lead else falling)
+        prepare(self.training, InTurn(cosine(rate, lead), lead, falling, self.training.others) if lead else falling)
         self.kept = time.perf_counter()
 
     def _go_on(self, state):
