@@ -41,4 +41,5 @@ def run_demo(out, settings):
     print(f"Denoised images, labels and counts: {results}")
     print(f"Pictures: {run / 'quality'}")
     print(f"Report: {report.absolute()}")
-    print(f"Your own images: n2seg train joint --images FOLDER --masks FOLDER --run RUN, or the notebooks at {ADDRESS}")
+    print("Your own images: the notebooks, which 'python3 start.py lab' opens in this project's folder; in Colab, see")
+    print(f"{ADDRESS}. In a shell: n2seg train joint --images FOLDER --masks FOLDER --run RUN")

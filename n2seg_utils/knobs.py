@@ -12,6 +12,7 @@ import yaml
 
 from .about import VERSION
 from .errors import UserError
+from .words import unwrapped
 
 # Environment variable with settings as JSON, which the forms of a notebook that is run headless start from.
 PRESET = "N2SEG_SET"
@@ -284,7 +285,7 @@ def _switch(value):
 def _text(value):
     if isinstance(value, list | dict) or "\0" in str(value):  # which no file's name can have
         raise ValueError
-    return str(value).strip()
+    return unwrapped(str(value))
 
 
 def _short(value, most=100):

@@ -1,5 +1,7 @@
 """Small words for messages."""
 
+from urllib.parse import urlsplit
+
 
 def counted(number, word):
     """A number of things.
@@ -8,3 +10,30 @@ def counted(number, word):
     ('1 image', '1,200 images')
     """
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def sentence(words):
+    """Words with a full stop, unless they end with a mark already.
+
+    >>> sentence("Check the path"), sentence("Did you mean cells?")
+    ('Check the path.', 'Did you mean cells?')
+    """
+    words = str(words)
+    return words if words.endswith((".", "?", "!")) else f"{words}."
+
+
+def unwrapped(text):
+    """What was pasted, without what other programs put around paths: quotes (Windows) and file:// (Linux).
+
+    >>> unwrapped(' "my images" '), unwrapped("it's 'mine'")
+    ('my images', "it's 'mine'")
+    """
+    text = text.strip()
+    for mark in "\"'":
+        if len(text) > 1 and text[0] == text[-1] == mark and text.count(mark) == 2:
+            return text[1:-1].strip()
+    if text.startswith("file:///"):
+        from urllib.request import url2pathname  # takes a while to load
+
+        return url2pathname(urlsplit(text).path)
+    return text

@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from ..errors import UserError
+from ..words import sentence
 from . import cost
 from .duplicates import about_copies
 from .exposure import exposure, ranges
@@ -89,7 +90,7 @@ def check_images(images, truth=None, axes="auto", masks=None, kind="auto", joint
     try:
         files = list_images(images)
     except UserError as error:
-        return Check([Finding(ERROR, "", f"{error}.")], [])
+        return Check([Finding(ERROR, "", sentence(error))], [])
     findings, opened, summaries, took = _one_by_one(files, axes)
     if not opened:
         return Check(findings, [])
@@ -122,7 +123,7 @@ def _one_by_one(files, axes):
             findings += wrong
             opened.append(image)
         except UserError as error:
-            findings.append(Finding(ERROR, file.name, f"{error}."))
+            findings.append(Finding(ERROR, file.name, sentence(error)))
     return merged(findings), opened, summaries, time.perf_counter() - began
 
 

@@ -1,7 +1,7 @@
 """The same pixels under two names, which make scores look better than they are."""
 
 from ..errors import UserError
-from ..words import counted
+from ..words import counted, sentence
 from .findings import ERROR, WARNING, Finding, some
 from .summaries import same_pixels
 
@@ -36,7 +36,7 @@ def about_copies(summaries):
     try:
         found = copies(summaries)
     except UserError as error:  # other planes are read than those that the summaries are of
-        yield Finding(ERROR, "", f"{error}.")
+        yield Finding(ERROR, "", sentence(error))
         return
     if found:
         names = some([f"{copy.name} (of {original.name})" for copy, original in found])

@@ -33,6 +33,9 @@ def exposure(summary):
     elif summary.flat and is_constant(summary.image):
         words = f"has the same value ({summary.first:g}) everywhere."
         yield Finding(ERROR, summary.name, words, "Remove it from the folder.")
+    if summary.alike and summary.usable:
+        words = f"has {summary.image.size['C']} channels that are all the same, as grey images saved in colour have."
+        yield Finding(NOTE, summary.name, words, "Save it in grey (in Fiji: Image > Type > 8-bit): training is faster.")
     if summary.empty and summary.finite:
         planes = ", ".join(str(number + 1) for number in summary.empty)
         words = f"has the same value everywhere in plane {planes} of {summary.image.planes}."

@@ -1,7 +1,6 @@
 """Folders and files: listing, pairing by name, and writing so that a file is whole or absent."""
 
 import contextlib
-import difflib
 import errno
 import os
 import re
@@ -14,6 +13,7 @@ import psutil
 import tifffile
 
 from ..errors import UserError
+from .absent import no_images, not_there
 from .lists import is_list, read_list
 
 # What readers of images raise for files that are none, or broken.
@@ -74,12 +74,12 @@ def list_images(path):
             return [path]
         entries = sorted(path.iterdir(), key=natural_order)
     except FileNotFoundError:
-        raise UserError(f"There is no folder or file {path}{_nearby(path)}") from None
+        raise UserError(f"There is no folder or file {path}{not_there(path)}") from None
     except OSError as error:
         raise UserError(f"Cannot open {path}: {error.strerror}. Check that you may read it") from error
     images = [e for e in entries if is_image(e)]
     if not images:
-        raise UserError(_nothing_here(path, entries))
+        raise UserError(no_images(path, entries, is_image, IMAGE_ENDINGS))
     return images
 
 
@@ -258,29 +258,3 @@ def _instead(path):
         if start.startswith(signatures) and Path(path).suffix.lower() not in endings:
             return f"is a {kind} file under another name. Let its name end in {endings[0]}, or remove it"
     return "is not an image we can read, or is damaged. Save it again as TIFF, or remove it"
-
-
-def _nothing_here(path, entries):
-    kinds = f"({', '.join(IMAGE_ENDINGS)})"
-    with_images = [e for e in entries if e.is_dir() and not e.name.startswith(".") and _holds_images(e)]
-    if with_images:
-        names = ", ".join(e.name for e in with_images[:5])
-        return f"{path} holds no images itself, but its subfolders do: {names}. Give one of them"
-    others = [e.name for e in entries if e.is_file() and not e.name.startswith(".")]
-    if others:
-        return f"{path} holds no images {kinds}, only {', '.join(others[:3])}. Save your images as TIFF there"
-    return f"{path} is empty. Put your images {kinds} there, or give another folder"
-
-
-def _holds_images(folder):
-    with contextlib.suppress(OSError):
-        return any(is_image(e) for e in folder.iterdir())
-    return False
-
-
-def _nearby(path):
-    with contextlib.suppress(OSError):
-        near = difflib.get_close_matches(path.name, [e.name for e in path.parent.iterdir()], 1)
-        if near:
-            return f"; did you mean {path.parent / near[0]}?"
-    return ". Check the path; in Colab, Drive folders begin with /content/drive/MyDrive"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..errors import UserError
-from ..words import counted
+from ..words import counted, sentence
 from .duplicates import about_masks
 from .findings import ERROR, NOTE, WARNING, Finding, some
 from .images import central
@@ -52,7 +52,7 @@ def check_masks(images, masks, kind="auto", joint=False, patch=None, reach=None)
             return same, None
         target = recognise(known, kind)
     except UserError as error:
-        return [Finding(ERROR, "", f"{error}.")], None
+        return [Finding(ERROR, "", sentence(error))], None
     findings = [Finding(NOTE, "", f"The masks show {target.describe()}: {target.why}.", "If not, say what they show.")]
     missing = [image.path for image, mask in zip(images, found) if mask is None]
     if missing:
@@ -93,8 +93,9 @@ def _drawn(masks, target, patch, reach):
     if sizes:
         across = float(np.sqrt(np.median(sizes)))
         deep = any(mask.image.size["Z"] > 1 for mask in masks) and not target.apart
-        each = "in the plane where each is largest" if deep else "plane by plane"
-        words = f"{counted(len(sizes), 'object')} drawn ({each}), half of them larger than"
+        each = " (in the plane where each is largest)" if deep else " (plane by plane)"
+        flat = all(mask.image.planes == 1 for mask in masks)
+        words = f"{counted(len(sizes), 'object')} drawn{'' if flat else each}, half of them larger than"
         yield Finding(NOTE, "", f"{words} {across:.0f} x {across:.0f} pixels.")
         yield from _fit(across, patch, reach)
 

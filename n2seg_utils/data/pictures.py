@@ -2,6 +2,8 @@
 
 import struct
 
+import numpy as np
+
 from .files import readable, require_memory
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -20,7 +22,14 @@ def read_picture(path):
         if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data:
             raise ValueError("the JPEG's end is missing, which the decoder would fill with grey")
         decode = imagecodecs.png_decode if data[:8] == _PNG else imagecodecs.jpeg_decode
-        return decode(data)
+        return _seen(decode(data))
+
+
+def _seen(pixels):
+    """The pixels without the opacity that drawing programs add, if all of them are opaque: it is no channel."""
+    if pixels.ndim == 3 and pixels.shape[-1] in (2, 4) and (pixels[..., -1] == np.iinfo(pixels.dtype).max).all():
+        return pixels[..., 0] if pixels.shape[-1] == 2 else np.ascontiguousarray(pixels[..., :-1])
+    return pixels
 
 
 def claimed(data):

@@ -29,6 +29,8 @@ class Summary:
         Numbers of the planes, of these, that have one value only, where others have not.
     low, mean, high : float
         The 1st percentile, the mean and the 99.8th percentile of the middle plane.
+    alike : bool
+        Whether there are several channels that all hold the same.
     fingerprint : bytes
         Of the middle plane: alike in images of the same values, whatever type these are kept in.
     """
@@ -44,6 +46,7 @@ class Summary:
     low: float
     mean: float
     high: float
+    alike: bool
     fingerprint: bytes
 
     @property
@@ -87,6 +90,7 @@ def summarise(image):
         low=float(low),
         mean=float(few.mean()) if finite else np.nan,
         high=float(high),
+        alike=few.shape[-1] > 1 and bool((few == few[..., :1]).all()),
         fingerprint=hashlib.blake2b(repr(image.shape).encode() + few.tobytes()).digest(),
     )
 

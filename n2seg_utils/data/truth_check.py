@@ -1,7 +1,7 @@
 """What is wrong, or unusual, about clean images beside noisy ones."""
 
 from ..errors import UserError
-from ..words import counted
+from ..words import counted, sentence
 from .duplicates import about_truth
 from .files import list_images, pair_by_name
 from .findings import ERROR, WARNING, Finding, some
@@ -43,7 +43,7 @@ def check_truth(summaries, truth, axes="auto"):
             yield from about_truth(*map(list, zip(*partners)))
             yield from _scale(partners)
     except UserError as error:
-        yield Finding(ERROR, "", f"{error}.")
+        yield Finding(ERROR, "", sentence(error))
         return
     if pairs and alone:
         words = f"{counted(len(alone), 'image')} without a clean partner: {some([p.name for p in alone])}."

@@ -54,7 +54,9 @@ def require_both(settings):
     pairs = [("images", "masks")] if unlabelled(settings) else [("images", "masks"), ("masks", "images")]
     for name, other in pairs:
         if not getattr(settings, name):
-            raise UserError(f"You named {other} ({getattr(settings, other)}), but no {name}. Name both folders")
+            drawn = name == "images" or not hasattr(settings, "labels")
+            more = "" if drawn else "; if nothing was drawn, choose the labels 'none'"
+            raise UserError(f"You named {other} ({getattr(settings, other)}), but no {name}. Name both folders{more}")
 
 
 class Annotator:

@@ -204,14 +204,16 @@ def _of_structure(verdict):
     found = []
     if verdict.smoothing > (_BLURRED_SHARED if _shared(verdict) else _BLURRED):
         severity = PROBLEM if verdict.smoothing > _VERY_BLURRED else LOOK
-        found.append(Remark(severity, "smoothing", "Over-smoothing: the residual shows structure of the image."))
+        words = "Over-smoothing: the residual shows structure of the image, for more than noise was taken away."
+        found.append(Remark(severity, "smoothing", f"{words} Train longer, or smooth less."))
     if verdict.lost.any():
         severity = PROBLEM if verdict.lost_share > _MUCH else LOOK
         found.append(Remark(severity, "lost", f"Structure of the raw image was removed {_places(verdict.lost)}."))
     if verdict.invented.any():
         severity = PROBLEM if verdict.invented_share > _MUCH else LOOK
+        share = "less than 0.1%" if verdict.invented_share < 0.001 else f"{verdict.invented_share:.1%}"
         words = f"The prediction shows structure that the raw image does not support {_places(verdict.invented)}"
-        found.append(Remark(severity, "invented", f"{words} ({verdict.invented_share:.1%} of its structure)."))
+        found.append(Remark(severity, "invented", f"{words} ({share} of its structure)."))
     return found
 
 

@@ -30,6 +30,7 @@ class CompareSettings(Settings):
         "Clean images (optional)",
         "Folder with clean images of the same names, if you have them: used to judge the denoising, never to train.",
         "data",
+        example="/content/drive/MyDrive/my_clean_images",
     )
     axes: str = knob(
         "auto",
@@ -66,6 +67,7 @@ class CompareSettings(Settings):
         "training",
         low=1,
         high=100,
+        example="3",
     )
     minutes: float | None = knob(
         None,
@@ -75,6 +77,7 @@ class CompareSettings(Settings):
         low=0.01,
         high=100_000,
         unit="minutes",
+        example="10",
     )
     run: str = knob(
         "n2seg_runs/comparison",
@@ -108,6 +111,7 @@ class CompareSettings(Settings):
         advanced=True,
         low=2,
         high=10_000_000,
+        example="2000",
     )
     held_out: float = knob(
         0.25,

@@ -24,6 +24,7 @@ class DenoiseSettings(HidingSettings, TrainingSettings):
         "Clean images (optional)",
         "Folder with clean images of the same names, if you have them: used to judge the result, never to train.",
         "data",
+        example="/content/drive/MyDrive/my_clean_images",
     )
     channels: str = knob(
         "apart",

@@ -41,6 +41,7 @@ class ExportSettings(Settings):
         "Description",
         "One sentence: which images it is for (microscope, sample, magnification); default: what was trained.",
         "share",
+        example="Nuclei of HeLa cells, spinning disk microscope, 60x",
     )
     licence: str = knob(
         "CC-BY-4.0",

@@ -29,6 +29,7 @@ class HidingSettings(Settings):
         low=0.1,
         high=50,
         unit="percent",
+        example="8",
     )
     neighbourhood_radius: int = knob(
         5,
@@ -65,6 +66,7 @@ class HidingSettings(Settings):
         low=3,
         high=63,
         unit="pixels",
+        example="9",
     )
     struct_mask: str = knob(
         "",

@@ -36,6 +36,7 @@ class JointSettings(HidingSettings, AnnotatedSettings):
         "Folder with clean images of the same names, if you have them: used to judge the denoising, never to train.",
         "data",
         advanced=True,
+        example="/content/drive/MyDrive/my_clean_images",
     )
     run: str = knob(
         "n2seg_runs/joint",
@@ -59,6 +60,7 @@ class JointSettings(HidingSettings, AnnotatedSettings):
         advanced=True,
         low=2,
         high=1024,
+        example="16",
     )
     algorithm: str = knob(
         "n2v",

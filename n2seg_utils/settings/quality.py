@@ -43,7 +43,7 @@ class QualitySettings(Settings):
         "Run folder of the model that found the labels: you are warned of images that it was trained with.",
         "data",
         advanced=True,
-        example="/content/drive/MyDrive/n2seg_runs/segment",
+        example="/content/drive/MyDrive/n2seg/n2seg_runs/segment",
     )
     axes: str = knob(
         "auto",

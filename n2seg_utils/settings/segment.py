@@ -54,6 +54,7 @@ class AnnotatedSettings(TrainingSettings):
         advanced=True,
         low=2,
         high=256,
+        example="3",
     )
     run: str = knob(
         "n2seg_runs/segment",
@@ -83,6 +84,7 @@ class AnnotatedSettings(TrainingSettings):
         "Run folder, or folder of an n2v, csbdeep or DenoiSeg model: what fits of its network is learned further.",
         "training",
         advanced=True,
+        example="/content/drive/MyDrive/n2seg/n2seg_runs/segment",
     )
     freeze: str = knob(
         "nothing",
@@ -187,6 +189,7 @@ class AnnotatedSettings(TrainingSettings):
         advanced=True,
         low=0,
         high=1,
+        example="0.5",
     )
     min_size: int | None = knob(
         None,
@@ -197,6 +200,7 @@ class AnnotatedSettings(TrainingSettings):
         low=0,
         high=1_000_000_000,
         unit="pixels",
+        example="20",
     )
     outlines: str = knob(
         "none",

@@ -45,6 +45,7 @@ class TrainingSettings(Settings):
         low=0,
         high=100_000,
         unit="minutes",
+        example="10",
     )
     patch_size: int | None = knob(
         None,
@@ -56,6 +57,7 @@ class TrainingSettings(Settings):
         high=1024,
         multiple=4,
         unit="pixels",
+        example="64",
     )
     patch_depth: int | None = knob(
         None,
@@ -67,6 +69,7 @@ class TrainingSettings(Settings):
         high=256,
         multiple=4,
         unit="planes",
+        example="16",
     )
     normalisation: str = knob(
         "auto",
@@ -82,6 +85,7 @@ class TrainingSettings(Settings):
         "Run folder, or folder of an n2v model, to train further; its network and scaling are used.",
         "training",
         advanced=True,
+        example="/content/drive/MyDrive/n2seg/n2seg_runs/denoise",
     )
     epochs: int = knob(
         100,
@@ -109,6 +113,7 @@ class TrainingSettings(Settings):
         advanced=True,
         low=1,
         high=1024,
+        example="16",
     )
     learning_rate: float = knob(
         0.001,
@@ -152,6 +157,7 @@ class TrainingSettings(Settings):
         advanced=True,
         low=4,
         high=256,
+        example="32",
     )
     kernel_size: int = knob(
         3,

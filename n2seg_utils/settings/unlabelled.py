@@ -18,6 +18,7 @@ class UnlabelledSettings:
         low=0,
         high=20,
         unit="pixels",
+        example="2",
     )
     structures: str = knob(
         "auto",

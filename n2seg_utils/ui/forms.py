@@ -3,6 +3,7 @@
 import json
 import os
 from html import escape
+from pathlib import Path
 
 import ipywidgets as widgets
 
@@ -13,6 +14,7 @@ from ..settings import ExportSettings
 from . import runtime
 
 _forms = {}
+_DRIVE = "/content/drive/MyDrive"  # how the examples of folders begin
 _LABEL = "230px"  # width of the labels
 
 
@@ -160,10 +162,11 @@ class Field:
         words = value if isinstance(value, str) else f"{value:g}"
         if isinstance(self.widget, widgets.Text):
             self.widget.placeholder = words
-        self._explain(f"{self.about.help} Suggested from your data: {words}, because {reason}.")
+        self._explain(f"{self.about.help} Suggested from your data: {words}, because {reason}.", "")
 
-    def _explain(self, words):
-        example = f" Example: {self.about.example}" if self.about.example else ""
+    def _explain(self, words, example=None):
+        example = _example(self.about) if example is None else example
+        example = f" Example: {example}" if example else ""
         self.help.value = f'<div style="opacity:.75;line-height:1.35">{escape(words + example)}</div>'
 
     def _widget(self):
@@ -201,6 +204,13 @@ def _preset(cls):
     if cls.PREFIX:
         return {name.removeprefix(cls.PREFIX): value for name, value in given.items() if name.startswith(cls.PREFIX)}
     return {name: value for name, value in given.items() if not name.startswith(ExportSettings.PREFIX)}
+
+
+def _example(about):
+    """What could be entered; folders as they are called where the notebook runs."""
+    if runtime.place() == "colab" or not about.example.startswith(_DRIVE):
+        return about.example
+    return str(Path.home() / about.example.removeprefix(f"{_DRIVE}/"))
 
 
 def _fixed(width):
