@@ -334,6 +334,18 @@ def test_a_stack_is_refused_wherever_it_was_cut(tmp_path):
         assert "is damaged" in refused(path)
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_the_opacity_of_drawing_programs_is_no_channel_unless_it_says_something(tmp_path, channels):
+    values = np.random.default_rng(1).integers(0, 250, (20, 30, channels), dtype="uint8")
+    (tmp_path / "see_through.png").write_bytes(imagecodecs.png_encode(values))
+    assert open_image(tmp_path / "see_through.png").size["C"] == channels
+    values[..., -1] = 255
+    (tmp_path / "opaque.png").write_bytes(imagecodecs.png_encode(values))
+    image = open_image(tmp_path / "opaque.png")
+    assert image.size["C"] == channels - 1
+    np.testing.assert_array_equal(image.plane(0), values[..., :-1])
+
+
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg"])
 @pytest.mark.parametrize(
     "content",

@@ -70,6 +70,15 @@ def test_images_without_noise_need_no_denoising(tmp_path):
 # Planes at the ends of stacks
 
 
+def test_a_grey_image_that_was_saved_in_colour_is_told(tmp_path):
+    grey = np.repeat(noise(300, 300, 1, dtype="uint8"), 3, axis=-1)
+    for name, pixels in (("grey", grey), ("colour", noise(300, 300, 3, dtype="uint8"))):
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, photometric="rgb")
+    told = [one for one in check_images(tmp_path).findings if "channels that are all the same" in one.message]
+    assert [one.file for one in told] == ["grey.tif"]
+    assert "8-bit" in told[0].remedy
+
+
 def test_the_ends_of_a_stack_are_looked_at_too(tmp_path):
     stack = noise(9, 64, 64, dtype="float32")
     empty, broken, bright = stack.copy(), stack.copy(), stack.astype("uint16")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -118,6 +119,45 @@ def test_a_folder_of_folders_of_images_names_them(place):
     touch(place, "day 2/a.tif", "day 10/a.tif", "notes/a.txt", ".git/a.tif")
     message = refusal(place)
     assert "its subfolders do: day 2, day 10. Give one of them" in message
+
+
+def test_images_further_down_are_found_too(place):
+    touch(place, "2024/day 1/a.tif", "2024/notes.txt", "2025/x/y/z/a.tif")
+    message = refusal(place)
+    assert f"its subfolders do: {Path('2024') / 'day 1'}. Give one of them" in message, "the nearest ones"
+
+
+def test_folders_without_any_image_are_not_called_empty(place):
+    (place / "day 1" / "cells").mkdir(parents=True)
+    message = refusal(place)
+    assert "and its subfolders hold no images" in message
+    assert "empty" not in message
+
+
+def test_other_things_are_told_with_what_opens_them(place):
+    touch(place, "cells.czi")
+    assert "Fiji opens what most microscopes write" in refusal(place)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    {
+        "a path of Windows": ("C:\\Users\\me\\cells", "a path of a Windows computer"),
+        "backslashes": ("\\data\\cells", "a path of a Windows computer"),
+        "a web address": ("https://drive.google.com/drive/folders/1", "an address on the web"),
+        "a path of Colab": ("/content/drive/MyDrive/cells", "a path of Colab, and this is another computer"),
+    }.values(),
+)
+@pytest.mark.skipif(os.name == "nt" or Path("/content").is_dir(), reason="there these may be paths")
+def test_paths_of_other_computers_are_told_to_be_such(typed, words):
+    with pytest.raises(UserError, match=words):
+        list_images(typed)
+
+
+def test_a_path_that_is_not_whole_is_told_with_where_it_was_looked_for(place, monkeypatch):
+    monkeypatch.chdir(place)
+    with pytest.raises(UserError, match=re.escape(f"no folder or file qqqqqqqq in {Path.cwd()}. Check the path")):
+        list_images("qqqqqqqq")
 
 
 def test_a_mistyped_folder_is_answered_with_a_similar_one(place):

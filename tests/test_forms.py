@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import ipywidgets as widgets
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 import tifffile
 
+from n2seg_utils import settings
 from n2seg_utils.data.images import open_image
 from n2seg_utils.errors import UserError
+from n2seg_utils.knobs import parse, problem
 from n2seg_utils.settings import DenoiseSettings
 from n2seg_utils.ui import boxes, forms, runtime
 from n2seg_utils.ui.viewer import browse
 
 KNOBS = DenoiseSettings.knobs()
+EVERY = [getattr(settings, name) for name in settings.__all__]
 SECTIONS = ("data", "training", "result")
 # The widgets that we use; ipywidgets 7.7 and 8 have them in common.
 CORE = {"Accordion", "Button", "Checkbox", "Dropdown", "FloatRangeSlider", "HBox", "HTML", "Image", "IntSlider", "Text"}
@@ -108,7 +112,30 @@ def test_a_section_shows_its_own_fields_in_order_each_beside_its_label_and_help(
         assert label.startswith(about.label), "what screen readers read"
         assert about.unit in label
         assert about.help in boxes.plain(words_in(line))
-        assert about.example in words_in(line)
+        assert about.example.removeprefix("/content/drive/MyDrive/") in boxes.plain(words_in(line))
+
+
+@pytest.mark.parametrize("cls", EVERY, ids=lambda cls: cls.__name__)
+def test_beside_each_field_to_write_in_is_an_example_or_what_is_in_it(cls, shown):
+    for name, about in cls.knobs().items():
+        field = forms.Field(cls, name, getattr(cls, name))
+        if isinstance(field.widget, widgets.Text):
+            assert field.widget.value or "Example: " in words_in(field.row), name
+            assert problem(about, name, parse(cls, name, about.example)) == "", "what is shown would work"
+
+
+def test_examples_of_folders_are_called_as_folders_are_where_the_notebook_runs(shown, monkeypatch):
+    assert str(Path.home() / "my_images") in boxes.plain(words_in(ask("data").fields["images"].row))
+    monkeypatch.setattr(runtime, "place", lambda: "colab")
+    monkeypatch.setattr(forms, "_forms", {})
+    assert "/content/drive/MyDrive/my_images" in words_in(ask("data").fields["images"].row)
+
+
+def test_a_suggestion_is_shown_in_place_of_an_example(shown):
+    field = ask("training").fields["minutes"]
+    assert "Example: 10" in words_in(field.row)
+    field.suggest(3.0, "a GPU learns fast")
+    assert "Example" not in words_in(field.row)
 
 
 def test_only_core_widgets_are_used_and_nothing_deprecated(shown, sample):

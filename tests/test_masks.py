@@ -544,7 +544,7 @@ def test_good_masks_are_described_and_nothing_else(tmp_path):
     assert check.target.kind == "instances"
     assert [f.severity for f in findings] == ["note", "note"]
     assert "The masks show objects, each with its own number: each number is one piece." in str(findings[0])
-    assert "17 objects drawn (plane by plane), half of them larger than 5 x 5 pixels." in str(findings[1])
+    assert "17 objects drawn, half of them larger than 5 x 5 pixels." in str(findings[1])
     check, (finding,) = checked(tmp_path, None, kind="binary")
     assert (check.target.kind, check.target.why) == ("binary", "you said so")
     assert "one class (background 0, foreground 255)" in finding.message

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -319,6 +320,21 @@ def test_each_setting_comes_back_alone(name, tmp_path):
 )
 def test_no_path_is_mangled(path, tmp_path):
     assert load(tmp_path, DenoiseSettings(images=path).to_yaml()).images == path
+
+
+@pytest.mark.parametrize(
+    ("pasted", "path"),
+    {
+        "quotes of Windows": ('"C:\\my images"', "C:\\my images"),
+        "quotes of a shell, and blanks": (" '/my images' \n", "/my images"),
+        "a file manager's address": ("file:///my%20images/%C3%A9", "/my images/é"),
+        "a name with quotes in it": ("'a' or 'b'", "'a' or 'b'"),
+        "one quote": ("5'", "5'"),
+    }.values(),
+)
+@pytest.mark.skipif(os.name == "nt", reason="file:// leads elsewhere")
+def test_what_other_programs_put_around_a_path_is_taken_off(pasted, path):
+    assert DenoiseSettings(images=pasted).images == path
 
 
 def test_yaml_explains_every_setting_in_a_comment():

@@ -15,8 +15,8 @@ _LABELS = {
     "f1_90": "F1 of objects at IoU 0.9",
     "iou": "IoU of pixels",
     "dice": "Dice of pixels",
-    "splits": "objects that were split",
-    "merges": "predicted objects that hold several",
+    "splits": "objects that were split (splits)",
+    "merges": "objects that hold several (merges)",
 }
 
 
@@ -67,4 +67,5 @@ def labels_in_words(scores, of="image"):
             value = scores[name]
             text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
             rows.append(f"<tr><td>{words}</td><td style='{_NUMBER}'>{text}</td></tr>")
-    return f"Mean over {counted(len(scores['per_image']), of)}; 1 is perfect:<table>{''.join(rows)}</table>"
+    mixed = ", of splits and merges 0" if "splits" in scores else ""
+    return f"Mean over {counted(len(scores['per_image']), of)}; 1 is perfect{mixed}:<table>{''.join(rows)}</table>"
