@@ -4,6 +4,7 @@ VERSION = "0.1.0"
 ADDRESS = "https://github.com/noise2seg/noise2seg-notebooks"
 TAG = f"v{VERSION}"
 INSTALL = f"git+{ADDRESS}@{TAG}"
+PICTURES = f"{ADDRESS.replace('github.com', 'raw.githubusercontent.com')}/{TAG}/docs"  # as files, not as pages
 
 # Versions that the whole test suite last passed with, a row for Colab and one for a local computer.
 TESTED = {

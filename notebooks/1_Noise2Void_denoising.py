@@ -18,6 +18,8 @@
 #
 # **How to use it.** Choose *Runtime > Run all* (in Jupyter: *Run > Run All Cells*) to see it work on the sample. Then
 # fill in the forms and run the cells again, from top to bottom. You never need to touch code.
+#
+# Words such as *patch*, *epoch* or *IoU* are explained in the [glossary](DOCS/GLOSSARY.md).
 
 # %% [markdown]
 # ## 1 · Install and check the runtime
@@ -63,6 +65,7 @@ runtime.mount_drive()
 #
 # Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
 # In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
+# On your own computer, paste the whole path, as your file manager copies it; quotes around it do no harm.
 
 # %% cellView="form"
 # @title Which images?
@@ -72,9 +75,10 @@ work.ask_data()
 # The next cell copies images from Drive to the computer that computes (once; that makes training fast), looks at each
 # of them, and tells you how it understood them.
 #
-# **What should I see?** Your images, and a line such as "30 time points of 512 x 512". If time, depth and channels are
-# mixed up, write the right order into *Axes* above and run both cells again: stacks with depth (Z) are denoised in 3D,
-# which uses the planes above and below; a time series (T) is denoised image by image.
+# **What should I see?** Your images, grainy, and a line such as "30 time points of 512 x 512". If time, depth and
+# channels are mixed up, write the right order into *Axes* above and run both cells again: stacks with depth (Z) are
+# denoised in 3D, which uses the planes above and below; a time series (T) is denoised image by image. What must change
+# first stops the cell; what may spoil the result is said in a box with a yellow line.
 
 # %% cellView="form"
 # @title Read and check the images
@@ -98,7 +102,11 @@ work.ask_settings()
 # ## 4 · Train
 #
 # **What should I see?** A bar with the time left, a curve that falls and then levels off, and a piece of one of your
-# images before and after, which gets better by the minute.
+# images before and after, which gets better by the minute. If the curve still falls at the end, train longer. If validation
+# rises again, the network learns your images by heart: give it more of them.
+#
+# ![Three curves. Good: both lines fall and then level off. Too short: both still fall at the end. Overfitting: training
+# falls, validation rises again](PICTURES/good_curve.png)
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
 # works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it
@@ -122,6 +130,9 @@ work.train()
 # is a fine checkerboard, use the algorithm *n2v2*. If grains or stripes are left, neighbouring pixels share their noise:
 # use *structn2v*.
 #
+# ![A noisy image, denoised well, by a network that was trained too briefly, and with noise left; below each what was
+# taken away, which is noise and nothing else where it is good](PICTURES/good_denoised.png)
+#
 # **Without clean images** the notebook judges by what was removed: it should look like noise and nothing else. It
 # estimates whether a Gaussian blur would have done as well, and shows where the network is unsure of itself.
 
@@ -133,6 +144,9 @@ work.judge()
 # ## 6 · Use the model
 #
 # **Try it on a piece first.** Choose an image, a plane and a place: the piece is denoised at once.
+#
+# **What should I see?** At the full size of the pixels, edges as sharp as before, and no grain between them. Look where
+# your images are dim: what is lost is lost there first. If it is, train longer.
 
 # %% cellView="form"
 # @title Try the model on a piece of an image

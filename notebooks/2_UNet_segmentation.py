@@ -18,6 +18,8 @@
 #
 # **How to use it.** Choose *Runtime > Run all* (in Jupyter: *Run > Run All Cells*) to see it work on the sample. Then
 # fill in the forms and run the cells again, from top to bottom. You never need to touch code.
+#
+# Words such as *patch*, *epoch* or *IoU* are explained in the [glossary](DOCS/GLOSSARY.md).
 
 # %% [markdown]
 # ## 1 · Install and check the runtime
@@ -63,6 +65,7 @@ runtime.mount_drive()
 #
 # Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
 # In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
+# On your own computer, paste the whole path, as your file manager copies it; quotes around it do no harm.
 #
 # **What kind of labels do you have?**
 #
@@ -123,7 +126,8 @@ work.show_patches()
 #
 # **What should I see?** A bar with the time left, a score that rises and then levels off, and a piece of an image that
 # is *not* trained on: what you drew, and what the network finds. If it finds nothing but background, it starts again by
-# itself and says so. At the end, the threshold, the smallest object and more are tuned on the validation images.
+# itself and says so. If the score of training goes on rising while that of validation falls, the network learns by
+# heart: annotate more images. At the end, the threshold, the smallest object and more are tuned on the validation images.
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
 # works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it
@@ -144,7 +148,10 @@ work.train()
 # at least half of what both cover together). **IoU** and **Dice**: how well the pixels agree. 1 is perfect.
 #
 # **What should I see?** Mostly green. Missed objects (orange) and false ones (blue) tell what to annotate more of. The
-# last figure shows what other thresholds would score.
+# last figure shows what other thresholds would score: a broad top is good, for then the threshold matters little.
+#
+# ![Objects found rightly are green. With a threshold that is too low they melt together, with one that is too high they
+# are missed](PICTURES/good_segmented.png)
 
 # %% cellView="form"
 # @title Judge the result
@@ -155,6 +162,9 @@ work.judge()
 #
 # **Try other thresholds.** Move the sliders and watch. Nothing is changed by it: to use other numbers than the tuned
 # ones, write them into the form below.
+#
+# **What should I see?** Outlines that follow your objects, one around each. If dim objects are missed, lower the
+# threshold; if objects melt together, raise it, or *Seeds from*; if there is dust, raise *Smallest*.
 
 # %% cellView="form"
 # @title Try thresholds on an image

@@ -13,6 +13,8 @@
 #
 # **How to use it.** Choose *Runtime > Run all* (in Jupyter: *Run > Run All Cells*) to see it work on the sample. Then
 # fill in the forms and run the cells again, from top to bottom. You never need to touch code. No GPU is needed.
+#
+# Words such as *patch*, *epoch* or *IoU* are explained in the [glossary](DOCS/GLOSSARY.md).
 
 # %% [markdown]
 # ## 1 · Install and check the runtime
@@ -56,8 +58,12 @@ runtime.mount_drive()
 #
 # Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
 # In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
+# On your own computer, paste the whole path, as your file manager copies it; quotes around it do no harm.
 #
 # Files belong together by their names; endings do not matter (`cell_1.tif` and `cell_1.png`).
+#
+# **What should I see?** As many pairs as you have images, and pictures that show the same field of view. Images without
+# a partner are named: give both the same name.
 
 # %% cellView="form"
 # @title What to judge?
@@ -89,6 +95,9 @@ work.ask_settings()
 #
 # **Labels.** How many objects were found, missed, and found where there is none; how many were split or merged; and how
 # the scores depend on how exact outlines have to be.
+#
+# **What should I see?** Scores above those of the raw image, and above those of a blur. There is no good number as such:
+# compare methods on the same images, not with what others report of theirs.
 
 # %% cellView="form"
 # @title Judge all images
@@ -99,6 +108,12 @@ work.judge()
 #
 # Numbers are means: look at the pictures, the worst image first. **What should I see?** Errors that look like noise
 # everywhere; profiles in which peaks are as high as in the truth; objects that are found, whether bright or dim.
+#
+# ![A noisy image, denoised well, by a network that was trained too briefly, and with noise left; below each what was
+# taken away](PICTURES/good_denoised.png)
+#
+# ![Objects found rightly are green. With a threshold that is too low they melt together, with one that is too high they
+# are missed](PICTURES/good_segmented.png)
 
 # %% cellView="form"
 # @title The pictures

@@ -15,6 +15,8 @@
 # **How to use it.** Choose *Runtime > Run all* (in Jupyter: *Run > Run All Cells*) to see it work on the sample: it takes
 # some minutes. Then fill in the forms and run the cells again, from top to bottom. You never need to touch code. A
 # comparison that means something takes hours: you can stop it, and be cut off, as often as you like.
+#
+# Words such as *patch*, *epoch* or *IoU* are explained in the [glossary](DOCS/GLOSSARY.md).
 
 # %% [markdown]
 # ## 1 · Install and check the runtime
@@ -60,6 +62,7 @@ runtime.mount_drive()
 #
 # Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
 # In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
+# On your own computer, paste the whole path, as your file manager copies it; quotes around it do no harm.
 #
 # Each mask has the name of its image (`cell_1.tif` and `cell_1.png`, `cell_1_mask.tif` or `cell_1.zip`). Images without
 # a mask teach to denoise.

@@ -15,7 +15,7 @@ import jupytext
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from n2seg_utils.about import ADDRESS, INSTALL, TAG, TESTED  # noqa: E402
+from n2seg_utils.about import ADDRESS, INSTALL, PICTURES, TAG, TESTED  # noqa: E402
 from n2seg_utils.settings import (  # noqa: E402
     CompareSettings,
     DenoiseSettings,
@@ -72,6 +72,7 @@ def notebook(source):
         .replace("# BADGE", f"# {badge(source.stem)}")
         .replace('"INSTALL"', f'"{INSTALL}"')
         .replace("(DOCS/", f"({ADDRESS}/blob/{TAG}/docs/")
+        .replace("(PICTURES/", f"({PICTURES}/")
     )
     made = jupytext.reads(text, fmt="py:percent")
     made.metadata = METADATA

@@ -1,0 +1,124 @@
+"""Make the pictures of good and bad that the notebooks show, of the built-in sample.
+
+    python docs/good_and_bad.py [FOLDER]      writes PNG files beside this file, or into a folder
+
+It takes some minutes: networks are trained, well and badly.
+"""
+
+import io
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import tifffile
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from n2seg_utils.data.images import open_image  # noqa: E402
+from n2seg_utils.data.samples import write_sample  # noqa: E402
+from n2seg_utils.models.denoise_training import train_denoiser  # noqa: E402
+from n2seg_utils.models.objects import Rule  # noqa: E402
+from n2seg_utils.models.segment_training import train_segmenter  # noqa: E402
+from n2seg_utils.quality import overlays, plots  # noqa: E402
+from n2seg_utils.settings import DenoiseSettings, SegmentSettings  # noqa: E402
+
+_DPI, _COLOURS, _LARGEST = 70, 96, 60_000  # dots per inch, shades, bytes
+_PIECE = slice(32, 192)  # rows and columns of an image that are shown
+_WELL = {"minutes": 0, "epochs": 30, "steps_per_epoch": 40, "batch_size": 8, "network_width": 16}
+_SHORT = {**_WELL, "epochs": 4, "steps_per_epoch": 5}
+# Nothing is varied, and there is one image to learn from: it is learned by heart.
+_BY_HEART = {**_WELL, "steps_per_epoch": 20, "augment": False, "warp": 0, "recolour": 0, "patience": 100}
+
+
+def main(out):
+    """Make all pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        sample = write_sample("nuclei", folder / "sample")
+        models = {name: denoiser(sample, folder / name, how) for name, how in (("well", _WELL), ("short", _SHORT))}
+        segmenter = train_segmenter(
+            SegmentSettings(images=sample / "images", masks=sample / "masks", run=folder / "objects", **_WELL)
+        )
+        heart = by_heart(sample, folder)
+        curves = {
+            "good: falls, then levels off": models["well"],
+            "too short: still falls": models["short"],
+            "overfitting: validation rises": heart,
+        }
+        row = [titled(plots.loss_curve(model.run.history(), (3.6, 2.6)), words) for words, model in curves.items()]
+        save([row], out / "good_curve.png")
+        save(denoised(sample, models), out / "good_denoised.png")
+        save([segmented(sample, segmenter)], out / "good_segmented.png")
+
+
+def denoiser(sample, run, how):
+    """A model that denoises."""
+    return train_denoiser(DenoiseSettings(images=sample / "images", run=run, **how))
+
+
+def by_heart(sample, folder):
+    """A model that has learned the only image it was given by heart."""
+    for kind in ("images", "masks"):
+        (folder / "few" / kind).mkdir(parents=True)
+        for file in sorted((sample / kind).iterdir())[:2]:
+            shutil.copy(file, folder / "few" / kind)
+    few = {"images": folder / "few" / "images", "masks": folder / "few" / "masks", "validation_fraction": 0.5}
+    return train_segmenter(SegmentSettings(**few, run=folder / "heart", **_BY_HEART))
+
+
+def denoised(sample, models):
+    """Pictures of a piece that was denoised well, too much and too little, each above what was taken away."""
+    noisy = tifffile.imread(sorted((sample / "images").iterdir())[2]).astype("float32")
+    well, short = (models[name].predict(noisy, "YX") for name in ("well", "short"))
+    # What copies half of the noise looks like this, whatever the reason.
+    shown = {"noisy": noisy, "good": well, "trained too briefly": short, "noise is left": (well + noisy) / 2}
+    taken = {f"taken away ({words})": noisy - plane for words, plane in shown.items() if words != "noisy"}
+    rows = [{words: plane[_PIECE, _PIECE] for words, plane in some.items()} for some in (shown, taken)]
+    return [[plots.side_by_side(row, size=2.4)] for row in rows]
+
+
+def segmented(sample, segmenter):
+    """Figures of objects that were found rightly, merged and missed."""
+    file = sorted((sample / "images").iterdir())[2]
+    image, truth = open_image(file), tifffile.imread(sample / "masks" / file.name)[_PIECE, _PIECE]
+    pixels, probabilities = segmenter.predict_crop(image, 0, _PIECE, _PIECE)
+    rules = {
+        "good: mostly green": segmenter.stored,
+        "threshold too low": Rule(threshold=0.03, seed=0.03),
+        "threshold too high": Rule(threshold=0.97, seed=0.99),
+    }
+    found = {words: segmenter.find_in_plane(probabilities, rule) for words, rule in rules.items()}
+    return [titled(overlays.mistakes(pixels[..., 0], truth, labels, size=3), words) for words, labels in found.items()]
+
+
+def titled(figure, words):
+    """A figure with another title."""
+    figure.axes[0].set_title(words, fontsize=11)
+    return figure
+
+
+def save(rows, file):
+    """Write rows of figures as a small PNG."""
+    drawn = [[Image.open(io.BytesIO(plots.to_png(figure, _DPI))).convert("RGB") for figure in row] for row in rows]
+    heights, widths = (
+        [max(one.height for one in row) for row in drawn],
+        [sum(one.width for one in row) for row in drawn],
+    )
+    whole = Image.new("RGB", (max(widths), sum(heights)), "white")
+    for number, row in enumerate(drawn):
+        x = max(widths) - widths[number]  # below what they belong to
+        for one in row:
+            whole.paste(one, (x, sum(heights[:number])))
+            x += one.width
+    whole.quantize(_COLOURS, kmeans=1, dither=Image.Dither.NONE).save(file, optimize=True)
+    size = file.stat().st_size
+    print(f"{file}: {whole.width} x {whole.height}, {size / 1000:.0f} kB", flush=True)
+    if size > _LARGEST:
+        raise ValueError(f"{file} is larger than {_LARGEST / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
