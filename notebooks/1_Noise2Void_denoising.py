@@ -102,11 +102,11 @@ work.ask_settings()
 # ## 4 · Train
 #
 # **What should I see?** A bar with the time left, a curve that falls and then levels off, and a piece of one of your
-# images before and after, which gets better by the minute. If the curve still falls at the end, train longer. If validation
-# rises again, the network learns your images by heart: give it more of them.
+# images before and after, which gets better by the minute. If the curve still falls at the end, train longer. If training
+# gets much better than validation, the network learns your images by heart: give it more of them.
 #
 # ![Three curves. Good: both lines fall and then level off. Too short: both still fall at the end. Overfitting: training
-# falls, validation rises again](PICTURES/good_curve.png)
+# becomes nearly perfect, validation stays behind](PICTURES/good_curve.png)
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
 # works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it

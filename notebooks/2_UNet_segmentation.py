@@ -126,8 +126,12 @@ work.show_patches()
 #
 # **What should I see?** A bar with the time left, a score that rises and then levels off, and a piece of an image that
 # is *not* trained on: what you drew, and what the network finds. If it finds nothing but background, it starts again by
-# itself and says so. If the score of training goes on rising while that of validation falls, the network learns by
-# heart: annotate more images. At the end, the threshold, the smallest object and more are tuned on the validation images.
+# itself and says so. If the score still rises at the end, train longer. If that of validation stays far behind that of
+# training, the network learns by heart: annotate more images. At the end, the threshold, the smallest object and more
+# are tuned on the validation images.
+#
+# ![Three curves. Good: both lines level off. Too short: both still get better at the end. Overfitting: training becomes
+# nearly perfect, validation stays behind](PICTURES/good_curve.png)
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
 # works. If you stopped it, or were cut off, **run all cells again** with the same entries: the training goes on where it
@@ -150,8 +154,8 @@ work.train()
 # **What should I see?** Mostly green. Missed objects (orange) and false ones (blue) tell what to annotate more of. The
 # last figure shows what other thresholds would score: a broad top is good, for then the threshold matters little.
 #
-# ![Objects found rightly are green. With a threshold that is too low they melt together, with one that is too high they
-# are missed](PICTURES/good_segmented.png)
+# ![Objects found rightly are green. With a threshold that is too low they melt together; where the smallest object is too
+# large, others are missed](PICTURES/good_segmented.png)
 
 # %% cellView="form"
 # @title Judge the result

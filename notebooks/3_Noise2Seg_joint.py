@@ -123,8 +123,8 @@ work.show_patches()
 # **What should I see?** A bar with the time left, and a piece of an image that is *not* trained on: noisy, denoised, what
 # you drew, and what is found. For about half of the time only the denoised picture gets better, and what is found means
 # nothing yet. Then a score of the segmentation rises and levels off. If nothing but background is found, it starts again
-# by itself and says so. If the score still rises at the end, train longer; if that of validation falls while that of
-# training rises, annotate more images. At the end, the threshold, the smallest object and more are tuned on the
+# by itself and says so. If the score still rises at the end, train longer; if that of validation stays far behind
+# that of training, annotate more images. At the end, the threshold, the smallest object and more are tuned on the
 # validation images.
 #
 # You may **stop at any time** with the stop button of this cell: the best weights so far are kept, and everything below
@@ -150,8 +150,8 @@ work.train()
 # **What should I see?** Mostly green. Missed objects (orange) and false ones (blue) tell what to annotate more of. The
 # last figure shows what other thresholds would score: a broad top is good, for then the threshold matters little.
 #
-# ![Objects found rightly are green. With a threshold that is too low they melt together, with one that is too high they
-# are missed](PICTURES/good_segmented.png)
+# ![Objects found rightly are green. With a threshold that is too low they melt together; where the smallest object is too
+# large, others are missed](PICTURES/good_segmented.png)
 
 # %% cellView="form"
 # @title Judge the result

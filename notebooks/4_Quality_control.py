@@ -112,8 +112,8 @@ work.judge()
 # ![A noisy image, denoised well, by a network that was trained too briefly, and with noise left; below each what was
 # taken away](PICTURES/good_denoised.png)
 #
-# ![Objects found rightly are green. With a threshold that is too low they melt together, with one that is too high they
-# are missed](PICTURES/good_segmented.png)
+# ![Objects found rightly are green. With a threshold that is too low they melt together; where the smallest object is too
+# large, others are missed](PICTURES/good_segmented.png)
 
 # %% cellView="form"
 # @title The pictures

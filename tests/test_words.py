@@ -14,14 +14,18 @@ GLOSSARY = (ROOT / "docs" / "GLOSSARY.md").read_text(encoding="utf-8")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]_*.py"))
 EVERY = [getattr(settings, name) for name in settings.__all__]
 # Words of the field that people may not know, as they are written in forms, tables and notebooks.
-TERMS = """axes stack volume plane channel field-of-view float32 percentile normalisation overexposed noise Noise2Void n2v
-n2v2 structn2v blind-spot hidden checkerboard residual Gaussian-blur median-filter non-local-means total-variation truth
-segment mask label-image annotated binary class instance foreground background ROI-set Supervisely U-Net probability
-threshold border distance split merge teacher student joint Noise2Seg pseudo-label network model weights patch batch
-batch-size step epoch loss mse mae cross-entropy Dice-loss validation augmentation learning-rate patience depth width
-filter kernel-size batch-normalisation dropout seed pretrained ImageNet encoder GPU tile SSIM RMSE MAE NRMSE PSNR SNR
-scale-invariant-PSNR Pearson-correlation IoU Dice precision recall F1 AP average-precision run-folder BioImage-Model-Zoo
-deepImageJ CSBDeep SavedModel SPDX-identifier correlation grey-value Otsu""".split()
+_TERMS = """
+axes stack volume plane channel field-of-view float32 percentile normalisation overexposed noise Noise2Void n2v
+n2v2 structn2v blind-spot hidden checkerboard residual Gaussian-blur median-filter non-local-means
+total-variation truth segment mask label-image annotated binary class instance foreground background ROI-set
+Supervisely U-Net probability threshold border distance split merge teacher student joint Noise2Seg pseudo-label
+network model weights patch batch batch-size step epoch loss mse mae cross-entropy Dice-loss validation
+augmentation learning-rate patience depth width filter kernel-size batch-normalisation dropout seed pretrained
+ImageNet encoder GPU tile SSIM RMSE MAE NRMSE PSNR SNR scale-invariant-PSNR Pearson-correlation IoU Dice
+precision recall F1 AP average-precision run-folder BioImage-Model-Zoo deepImageJ CSBDeep SavedModel
+SPDX-identifier correlation grey-value Otsu
+"""
+TERMS = _TERMS.split()
 
 
 def shown():
