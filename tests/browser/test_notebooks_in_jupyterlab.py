@@ -27,7 +27,7 @@ def test_a_stopped_training_is_used_and_gone_on_with_and_a_reloaded_tab_loses_no
     server = serving(**TINY | {"epochs": 150, "steps_per_epoch": 40})
     notebook = open_notebook(page, server, "1")
     notebook.run_all()
-    notebook.shows("Train", re.compile("epoch ([3-9]|[1-9]\d) of 150"))
+    notebook.shows("Train", re.compile(r"epoch ([3-9]|[1-9]\d) of 150"))
     notebook.stop()
     notebook.shows("Train", "stopped by you. The best weights so far are kept, and the next cells work.")
     notebook.wait_for_end()
