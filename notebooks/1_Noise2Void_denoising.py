@@ -104,6 +104,7 @@ work.ask_settings()
 # **What should I see?** A bar with the time left, a curve that falls and then levels off, and a piece of one of your
 # images before and after, which gets better by the minute. If the curve still falls at the end, train longer. If training
 # gets much better than validation, the network learns your images by heart: give it more of them.
+# (Where a score is drawn, up is better.)
 #
 # ![Three curves. Good: both lines fall and then level off. Too short: both still fall at the end. Overfitting: training
 # becomes nearly perfect, validation stays behind](PICTURES/good_curve.png)
