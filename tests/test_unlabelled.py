@@ -16,12 +16,15 @@ from n2seg_utils import SegmentSettings, UserError, train_segmenter
 from n2seg_utils.cli import main
 from n2seg_utils.data.arrays import open_array
 from n2seg_utils.data.files import stem
+from n2seg_utils.data.images import open_image
 from n2seg_utils.data.normalisation import percentiles
 from n2seg_utils.data.smoothing import means, smoothed
 from n2seg_utils.data.tables import read_table
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.models.guesses import guess_folder, mask_folder
+from n2seg_utils.models.objects import Rule
 from n2seg_utils.models.segment_report import judge_segmenter, judged_on, write_segment_report
+from n2seg_utils.models.segmenter import Segmenter
 from n2seg_utils.models.unlabelled import UnlabelledWork, mean_width, spoiled
 from n2seg_utils.quality.dmi import threshold_by_dmi
 from n2seg_utils.quality.first_guess import blurred, choose_blur, cut, li
@@ -175,6 +178,41 @@ def test_a_network_without_labels_finds_more_than_its_first_guess(sample, traine
         found = trained.predict(tifffile.imread(file)) > 0
         better.append(dice(found, truth) - dice(tifffile.imread(guess / file.name) > 0, truth))
     assert np.mean(better) > 0.02
+
+
+def test_each_image_has_a_threshold_of_its_own_where_network_and_guess_agree(sample, trained):
+    low, high = trained.stored.between
+    assert 0 < low < trained.stored.threshold < 1
+    assert Segmenter.load(trained.run.path).rule == trained.rule
+    for file in sorted((sample / "images").iterdir()):
+        pixels = tifffile.imread(file)
+        image = open_image(file)
+        found = trained.predict_probabilities(pixels[..., None], trained.normalisation.for_image(image))[..., 1]
+        smooth = blurred(pixels, trained.settings.blur)
+        own = threshold_by_dmi([(found, cut(smooth)(smooth).astype(int))])[0]
+        assert low <= own <= high, "all of these images are known"
+        np.testing.assert_array_equal(trained.predict(pixels) > 0, found > own)
+
+
+def test_an_image_of_nothing_but_noise_gets_no_threshold_that_finds_objects_in_it(sample, trained):
+    noise = np.random.default_rng(0).normal(100, 10, (128, 128)).astype("float32")
+    assert np.mean(trained.predict(noise) > 0) < 0.02
+
+
+def test_a_threshold_that_someone_chose_is_that_of_all_images(sample, trained):
+    file = sorted((sample / "images").iterdir())[0]
+    chosen = Segmenter.load(trained.run.path)
+    chosen.settings = chosen.settings.replace(threshold=0.2)
+    assert chosen.rule.between == ()
+    image = open_image(file)
+    found = chosen.predict_probabilities(image.plane(0), chosen.normalisation.for_image(image))[..., 1]
+    np.testing.assert_array_equal(chosen.predict(tifffile.imread(file)) > 0, found > 0.2)
+
+
+@pytest.mark.parametrize("limits", [(0.1,), (0.3, 0.1), (0.1, float("nan")), "ab"])
+def test_limits_of_thresholds_that_are_none_are_refused(limits):
+    with pytest.raises(ValueError, match=r"between|convert"):
+        Rule(between=limits)
 
 
 @pytest.fixture(scope="module")

@@ -184,7 +184,11 @@ def ours(model):
         "orientations": model.settings.orientations,
     }
     if model.run.workflow != "denoise":
-        known |= {"target": _lists(asdict(model.target)), "rule": asdict(model.rule), "outputs": list(model.outputs)}
+        known |= {
+            "target": _lists(asdict(model.target)),
+            "rule": _lists(asdict(model.rule)),
+            "outputs": list(model.outputs),
+        }
     return known
 
 

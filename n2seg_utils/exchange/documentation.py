@@ -110,6 +110,12 @@ def _labels(model):
         small = f" Objects of fewer than {rule.min_size} pixels are left out."
     holes = {0: "", EVERY_HOLE: " All holes are filled."}
     small += holes.get(rule.largest_hole, f" Holes of up to {rule.largest_hole} pixels are filled.")
+    if rule.between:
+        low, high = rule.between
+        small += (
+            f" In n2seg each image has a threshold of its own between {low:.2g} and {high:.2g}, at which the network "
+            "and a first guess, by a blur and Otsu's threshold, know most of each other."
+        )
     if model.target.kind != "instances":
         return (
             f"A pixel is foreground where 1 - background is above {rule.threshold:g}; it is then of the likeliest "

@@ -88,6 +88,7 @@ class NoisyWork(SegmentWork):
         noted = {"dmi": {"threshold": rule.threshold, "dmi": best["dmi"]}, "clean_masks": None}
         score, few = best["score"], curve[:: len(curve) // _CURVE or 1]
         table = [{name: row[name] for name in ("threshold", "score")} for row in few]
+        rule = self.settled(rule, labelled)
         known = self._examples(CLEAN) if self.tuned_on_clean else []
         if known:
             tuned = self._tuned(known, rule, on_tuning)
@@ -96,6 +97,10 @@ class NoisyWork(SegmentWork):
         model.stored = rule
         model.run.write_table("tuning.csv", table)
         model.run.note(rule=asdict(rule), tuning_score=score, tuned_on=len(known or labelled), thresholds=noted)
+
+    def settled(self, rule, labelled):
+        """A rule with what else the labels of examples, (probabilities, labels), tell."""
+        return rule
 
     def _examples(self, use):
         return list(examples_of(self.model, self.images, self.parts, self.annotate, use))

@@ -26,17 +26,34 @@ class Rule:
         Objects of fewer pixels are left out.
     largest_hole : int
         Holes of at most so many pixels are filled.
+    between : tuple of float
+        Empty, or two thresholds: each image has one of its own between them, and `threshold` is a typical one.
+
+    Raises
+    ------
+    ValueError
+        If `between` is neither.
     """
 
     threshold: float = 0.5
     seed: float = 0.7
     min_size: int = 0
     largest_hole: int = 0
+    between: tuple = ()
+
+    def __post_init__(self):
+        limits = tuple(map(float, self.between))
+        if limits and not (len(limits) == 2 and limits[0] <= limits[1]):
+            raise ValueError(f"between is {self.between}; it must be two thresholds, the smaller one first")
+        object.__setattr__(self, "between", limits)
 
     def describe(self):
         """The rule in words."""
+        threshold = f"threshold {self.threshold:g}"
+        if self.between:
+            threshold = "a threshold of its own for each image, between {:.2g} and {:.2g}".format(*self.between)
         holes = {0: "holes are kept", EVERY_HOLE: "all holes are filled"}
-        return f"threshold {self.threshold:g}, seeds from {self.seed:g}, at least {self.min_size} pixels, " + holes.get(
+        return f"{threshold}, seeds from {self.seed:g}, at least {self.min_size} pixels, " + holes.get(
             self.largest_hole, f"holes of up to {self.largest_hole} pixels are filled"
         )
 

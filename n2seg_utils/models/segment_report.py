@@ -100,7 +100,7 @@ def example_figure(segmenter, number=0):
     figure = overlays.truth_and_prediction(
         pixels[..., 0],
         np.maximum(truth, 0),
-        segmenter.find_in_plane(found),
+        segmenter.find_in_plane(found, segmenter.rule_of(image)(pixels, found)),
         classes=segmenter.target.kind != "instances",
     )
     return words, figure

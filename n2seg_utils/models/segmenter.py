@@ -16,6 +16,7 @@ from ..learning.networks import Architecture
 from ..settings import SegmentSettings
 from . import weights
 from .objects import Rule, find_classes, find_objects
+from .own_threshold import rule_of_image
 from .run_folder import RunFolder
 from .trained import TrainedModel, load_network, of_frame
 
@@ -66,7 +67,13 @@ class Segmenter(TrainedModel):
     def rule(self):
         """The rule in use: the stored one, with what the settings say instead."""
         chosen = {"threshold": self.settings.threshold, "min_size": self.settings.min_size}
-        return replace(self.stored, **{name: value for name, value in chosen.items() if value is not None})
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        return replace(self.stored, **chosen | ({"between": ()} if "threshold" in chosen else {}))
+
+    def rule_of(self, image):
+        """How pieces of an ImageFile get their rule: ``(pixels, probabilities) -> Rule``; mostly :attr:`rule`."""
+        rule = self.rule
+        return rule_of_image(image, self.normalisation.blur, rule) if rule.between else lambda *_: rule
 
     @property
     def outputs(self):
@@ -135,9 +142,13 @@ class Segmenter(TrainedModel):
 
     def frame_labels(self, frame, scale, tile="auto", on_tile=None):
         """Labels of one :class:`~n2seg_utils.data.images.Frame`."""
+        return self._frame_labels(frame, scale, tile, on_tile, self.rule_of(frame.image))
+
+    def _frame_labels(self, frame, scale, tile, on_tile, rule_of):
         with quick_to_read(frame) as read:
             found = self._probabilities(read, frame.shape, scale, tile, on_tile)
-        return self.find(found)
+            pixels = read(*[slice(None)] * frame.dims) if self.rule.between else None
+        return self.find(found, rule_of(pixels, found))
 
     def predict_file(self, image, out, tile="auto", on_tile=None, outlines=False):
         """Segment one image file into a label image of 8 or 16 bits.
@@ -169,8 +180,9 @@ class Segmenter(TrainedModel):
     def _labelled(self, image, tile, on_tile):
         """The frames of an image, one after the other, with their labels."""
         scale, frames = self.normalisation.for_image(image), image.frames(self.architecture.dims)
+        rule_of = self.rule_of(image)
         for frame in frames:
-            yield frame, self.frame_labels(frame, scale, tile, of_frame(on_tile, frame, frames))
+            yield frame, self._frame_labels(frame, scale, tile, of_frame(on_tile, frame, frames), rule_of)
 
     def _write_labels(self, image, out, labelled, outlines):
         kept = []

@@ -12,6 +12,7 @@ from . import segment_suggestions, suggestions
 from .annotated_data import Annotator
 from .guesses import blur_for
 from .noisy_training import NoisyWork
+from .own_threshold import own_threshold
 from .segmenter import design
 
 _SHARES, _RADIUS = {True: 0.1, False: 0.5}, 1  # of lines and of areas that is kept; pixels by which it is moved
@@ -36,7 +37,8 @@ class UnlabelledWork(NoisyWork):
 
     The first masks are a guess by a blur and a threshold for each image. A network learns from them, spoiled: half of
     the foreground is kept, moved by a pixel at random; of lines, a tenth of their middle. What it then finds in each
-    image, at the threshold at which it and the guess know most of each other, is spoiled in its turn and learned next.
+    image, at the threshold at which it and the guess know most of each other, is spoiled in its turn and learned next;
+    in that way other images are segmented, too.
     The images go through the same blur within the network. Correct masks of a few images judge, and do nothing else.
 
     References
@@ -88,6 +90,13 @@ class UnlabelledWork(NoisyWork):
         training.validation_steps = self.validation_steps(settings, settings.batch_size)
         self.model.run.note(lines=lines)
         return training
+
+    def settled(self, rule, labelled):
+        """See :meth:`NoisyWork.settled`: each image has a threshold of its own, but none beyond those of these."""
+        there = [*labelled, *self._examples("train")]
+        found = [own_threshold(probabilities[..., 1], guess) for probabilities, guess in there]
+        found = [threshold for threshold in found if threshold is not None]
+        return replace(rule, between=(float(min(found)), float(max(found)))) if found else rule
 
     def _lines(self, settings):
         """Whether structures are lines."""
