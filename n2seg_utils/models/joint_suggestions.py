@@ -36,7 +36,7 @@ def _schedule(settings):
         return "constant", f"{weighed} is about one network that learns both"
     if not settings.minutes and settings.epochs < 2:
         return "constant", "one epoch is too short for two networks"
-    # 10 annotated images of DSB2018, noise 20: as many objects, and 2 dB more in the same time (benchmarks/README.md).
+    # 10 annotated images of DSB2018, noise 20: objects as well, and 2 dB more in the same time (benchmarks/README.md).
     return "in_turn", "two networks, one after the other, denoise better in the same time"
 
 
