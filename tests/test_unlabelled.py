@@ -15,7 +15,7 @@ from skimage.restoration import calibrate_denoiser
 from n2seg_utils import SegmentSettings, UserError, train_segmenter
 from n2seg_utils.cli import main
 from n2seg_utils.data.arrays import open_array
-from n2seg_utils.data.files import stem
+from n2seg_utils.data.files import list_images, stem
 from n2seg_utils.data.images import open_image
 from n2seg_utils.data.normalisation import percentiles
 from n2seg_utils.data.smoothing import means, smoothed
@@ -28,6 +28,7 @@ from n2seg_utils.models.segmenter import Segmenter
 from n2seg_utils.models.unlabelled import UnlabelledWork, mean_width, spoiled
 from n2seg_utils.quality.dmi import threshold_by_dmi
 from n2seg_utils.quality.first_guess import blurred, choose_blur, cut, li
+from n2seg_utils.ui.label_viewer import _Explorer
 
 from .conftest import SMALL
 
@@ -207,6 +208,14 @@ def test_a_threshold_that_someone_chose_is_that_of_all_images(sample, trained):
     image = open_image(file)
     found = chosen.predict_probabilities(image.plane(0), chosen.normalisation.for_image(image))[..., 1]
     np.testing.assert_array_equal(chosen.predict(tifffile.imread(file)) > 0, found > 0.2)
+
+
+def test_what_the_explorer_calls_tuned_is_what_a_folder_of_images_gets(sample, trained):
+    viewer = _Explorer(trained, sample / "images")
+    pixels = tifffile.imread(list_images(sample / "images")[0])
+    share = 100 * np.mean(trained.predict(pixels) > 0)
+    assert pixels.shape == (256, 256), "it is shown whole"
+    assert f"as tuned ({share:.0f} %)" in viewer.planes()
 
 
 @pytest.mark.parametrize("limits", [(0.1,), (0.3, 0.1), (0.1, float("nan")), "ab"])

@@ -70,9 +70,10 @@ class Segmenter(TrainedModel):
         chosen = {name: value for name, value in chosen.items() if value is not None}
         return replace(self.stored, **chosen | ({"between": ()} if "threshold" in chosen else {}))
 
-    def rule_of(self, image):
-        """How pieces of an ImageFile get their rule: ``(pixels, probabilities) -> Rule``; mostly :attr:`rule`."""
-        rule = self.rule
+    def rule_of(self, image, rule=None):
+        """How pieces of an ImageFile get their rule: ``(pixels, probabilities) -> Rule``; mostly :attr:`rule`, or the
+        one that is given."""
+        rule = rule or self.rule
         return rule_of_image(image, self.normalisation.blur, rule) if rule.between else lambda *_: rule
 
     @property

@@ -136,7 +136,8 @@ class _Explorer(Viewer):
             self.model.stored, threshold=self.threshold.value, seed=self.seed.value, min_size=self.size.value
         )
         grey, classes = pixels[..., self.channel.value], self.model.target.kind != "instances"
-        stored, tried = (self.model.find_in_plane(probabilities, r) for r in (self.model.stored, rule))
+        tuned = self.model.rule_of(self.image, self.model.stored)(pixels, probabilities)
+        stored, tried = (self.model.find_in_plane(probabilities, r) for r in (tuned, rule))
         contrast = self.contrast.value
         return {
             "image": grey,
