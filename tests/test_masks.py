@@ -137,6 +137,13 @@ def test_masks_are_recognised_and_mean_what_was_drawn(tmp_path, name, ending):
             np.testing.assert_array_equal(meant, np.where(mask < 0, -1, np.searchsorted(values, mask)))
 
 
+@pytest.mark.parametrize("shape", [(64, 64), (64, 64, 3)])
+def test_who_gave_images_as_masks_is_told_to_exchange_the_folders(tmp_path, shape):
+    images = np.random.default_rng(0).integers(0, 200, (2, *shape)).astype("uint8")
+    with pytest.raises(UserError, match="exchange the two folders"):
+        recognise(opened(tmp_path, list(images))[1])
+
+
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("ending", [".tif", ".png"])
 @pytest.mark.parametrize(

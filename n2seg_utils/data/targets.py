@@ -133,7 +133,8 @@ def recognise(masks, kind="auto"):
         if not few:
             raise UserError(
                 f"The masks, for example {found.most}, have {len(objects)} colours, so they are no masks of a few flat "
-                "colours. Save masks as label images: 0 for background, and one number a class or object"
+                "colours. Save masks as label images: 0 for background, and one number a class or object. Are they "
+                "images? Then exchange the two folders"
             )
         return _chosen(kind, found, Target("classes", found.known, True, why="there are a few flat colours"))
     if len(objects) <= _FEW and found.same and found.joined and len(masks) > 1:
@@ -147,7 +148,7 @@ def recognise(masks, kind="auto"):
         raise UserError(
             f"The mask {found.most} holds {found.count} values in many pieces, which are neither "
             "classes nor objects. Save it without smoothing and compression, with one number a class or object; or, if "
-            "they are objects in many pieces, use the target instances"
+            "they are objects in many pieces, use the target instances. Is it an image? Then exchange the two folders"
         )
     return _chosen(kind, found, Target("instances", why="you said so"))
 
