@@ -1,6 +1,7 @@
 """What several tests share: real images where there are some, small synthetic ones, a small trained model."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,14 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     """Some modules of tests load bioimageio.core."""
     restore_backend()
+
+
+@pytest.fixture
+def interruptible():
+    """An interrupt is raised, as at a terminal or in a notebook: it is ignored by what a script began with "&"."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -338,6 +338,7 @@ def test_one_that_fails_is_told_and_the_others_are_done(folder, tmp_path, monkey
     assert tried == [1, 2, 3, 1, 2], "again what failed, and only that"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_in_a_training_ends_the_experiment_even_where_nothing_was_learned_yet(folder, tmp_path, monkeypatch):
     path, tried = written(folder, grid={"seed": [1, 2, 3]}), []
 

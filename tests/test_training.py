@@ -116,6 +116,7 @@ def test_an_interrupt_keeps_the_best_weights_and_is_no_error():
         np.testing.assert_array_equal(now, then)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_python_prints_and_loses_ends_a_training_all_the_same(monkeypatch):
     lost = []
     monkeypatch.setattr(sys, "unraisablehook", lost.append)
