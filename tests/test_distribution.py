@@ -16,8 +16,6 @@ from n2seg_utils.models.run_folder import RunFolder
 from .conftest import TINY
 from .test_resume import courses
 
-pytestmark = pytest.mark.elsewhere
-
 SCRIPT = Path(__file__).resolve().parent / "apart" / "several_devices.py"
 
 

@@ -49,7 +49,6 @@ def run(code, *arguments):
 NOISE = np.random.default_rng(0).integers(90, 110, (200, 200)).astype("uint16")
 
 
-@pytest.mark.elsewhere  # it takes longest of all, and nothing in it depends on versions
 def test_16k_by_16k_pixels_are_denoised_within_three_gigabytes(trained, tmp_path):
     file, where = sparse(tmp_path / "large.tif", (16384, 16384), NOISE)
     assert file.stat().st_size > 5e8
