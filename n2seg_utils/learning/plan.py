@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from . import device, distribution, precision
+from .rates import BETAS
 
 EPOCHS_OF_A_TIMED_RUN = 30
 CALIBRATION_SECONDS = 3.0
@@ -78,7 +79,7 @@ def _measured(training, limit):
 
 def prepare(training, learning_rate):
     """Give a training its optimiser, Adam, with a rate or a schedule of rates."""
-    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer = keras.optimizers.Adam(learning_rate, *BETAS)
     if precision.computes_in(training.network) == "float16":  # in which small gradients would vanish
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     training.compile(optimizer, jit_compile=device.backend() == "jax")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-_BETAS = 0.9, 0.999  # the usual ones of Adam
+BETAS = 0.9, 0.999  # of Adam: how slowly its means follow gradients and their squares
 
 
 def cosine(rate, steps):
@@ -43,4 +43,4 @@ class InTurn(keras.optimizers.schedules.LearningRateSchedule):
 def _correction(step):
     """What Adam multiplies its rate by: its means begin at zero (Kingma and Ba, ICLR 2015, section 3)."""
     count = ops.cast(step, "float32") + 1
-    return ops.sqrt(1 - ops.power(_BETAS[1], count)) / (1 - ops.power(_BETAS[0], count))
+    return ops.sqrt(1 - ops.power(BETAS[1], count)) / (1 - ops.power(BETAS[0], count))

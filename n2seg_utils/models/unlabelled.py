@@ -38,8 +38,8 @@ class UnlabelledWork(NoisyWork):
     The first masks are a guess by a blur and a threshold for each image. A network learns from them, spoiled: half of
     the foreground is kept, moved by a pixel at random; of lines, a tenth of their middle. What it then finds in each
     image, at the threshold at which it and the guess know most of each other, is spoiled in its turn and learned next;
-    in that way other images are segmented, too.
-    The images go through the same blur within the network. Correct masks of a few images judge, and do nothing else.
+    other images get their threshold in the same way. The images go through the same blur within the network. Correct
+    masks of a few images judge, and do nothing else.
 
     References
     ----------
