@@ -13,7 +13,7 @@ from n2seg_utils.settings import DenoiseSettings, SegmentSettings
 
 from .refusals import require_refusal
 
-_BACKEND = os.environ.get("KERAS_BACKEND")
+_ENVIRONMENT = dict(os.environ)
 # A network so small that a test trains it in seconds.
 TINY = {"network_width": 8, "network_depth": 1, "minutes": 0, "epochs": 2, "steps_per_epoch": 4, "patch_size": 32}
 
@@ -45,19 +45,28 @@ def trained(sample, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory, monkeypatch):
+def _own_environment():
+    _restore_environment()  # from what fixtures of modules loaded
+    yield
+    _restore_environment()
+
+
+@pytest.fixture(autouse=True)
+def _own_home(_own_environment, tmp_path_factory, monkeypatch):
     """Tests neither read nor write the values of the user's last run."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
 
 
-def restore_backend():
-    """Processes that tests start compute with what this one does; bioimageio.core would have them take torch."""
-    if _BACKEND:
-        os.environ["KERAS_BACKEND"] = _BACKEND
-    else:
-        os.environ.pop("KERAS_BACKEND", None)
+def _restore_environment():
+    """Processes that tests start compute as this one does.
+
+    bioimageio.core would have them take torch, and TensorFlow without oneDNN, which rounds otherwise.
+    """
+    for name in os.environ.keys() - _ENVIRONMENT.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(_ENVIRONMENT)
 
 
 def pytest_collection_modifyitems(items):
@@ -70,7 +79,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     """Some modules of tests load bioimageio.core."""
-    restore_backend()
+    _restore_environment()
 
 
 @pytest.fixture
@@ -79,12 +88,6 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(autouse=True)
-def _own_backend():
-    yield
-    restore_backend()
 
 
 @pytest.fixture
