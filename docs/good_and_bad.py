@@ -1,4 +1,4 @@
-"""Make the pictures of good and bad that the notebooks show, of the built-in sample.
+"""Make the pictures of good and bad, and of what the notebooks are about, that they show: of the built-in sample.
 
     python docs/good_and_bad.py [FOLDER]      writes PNG files beside this file, or into a folder
 
@@ -18,6 +18,8 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+import ideas  # noqa: E402
+
 from n2seg_utils.data.images import open_image  # noqa: E402
 from n2seg_utils.data.samples import write_sample  # noqa: E402
 from n2seg_utils.models.denoise_training import train_denoiser  # noqa: E402
@@ -28,8 +30,10 @@ from n2seg_utils.settings import DenoiseSettings, SegmentSettings  # noqa: E402
 
 _DPI, _COLOURS, _LARGEST = 70, (128, 64, 32), 60_000  # dots per inch; shades, most first; bytes
 _PIECE, _CLOSE = slice(32, 192), slice(40, 136)  # rows and columns of an image that are shown
+_PIXELS = (slice(112, 136), slice(88, 112))  # some that can be told from one another: rows, columns
 _WELL = {"minutes": 0, "epochs": 30, "steps_per_epoch": 40, "batch_size": 8, "network_width": 16}
 _SHORT = {**_WELL, "epochs": 4, "steps_per_epoch": 5}
+_LOW = Rule(threshold=0.03, seed=0.03)
 # Nothing is varied, and there is one image to learn from: it is learned by heart.
 _BY_HEART = {**_WELL, "epochs": 20, "steps_per_epoch": 20, "augment": False, "warp": 0, "recolour": 0, "patience": 100}
 
@@ -53,6 +57,8 @@ def main(out):
         save([row], out / "good_curve.png")
         save(denoised(sample, models), out / "good_denoised.png")
         save([segmented(sample, segmenter)], out / "good_segmented.png")
+        for name, figure in of_ideas(sample, models["well"], segmenter).items():
+            save([[figure]], out / f"idea_{name}.png")
 
 
 def denoiser(sample, run, how):
@@ -84,16 +90,36 @@ def denoised(sample, models):
 
 def segmented(sample, segmenter):
     """Figures of objects that were found rightly, merged and missed."""
+    rules = {
+        "good: mostly green": segmenter.stored,
+        "threshold too low": _LOW,
+        "smallest object too large": replace(segmenter.stored, min_size=350),
+    }
+    pixels, truth, *found = objects(sample, segmenter, rules.values())
+    return [titled(overlays.mistakes(pixels, truth, labels, size=3), words) for words, labels in zip(rules, found)]
+
+
+def objects(sample, segmenter, rules):
+    """A piece of an image, its true objects, and what each rule finds."""
     file = sorted((sample / "images").iterdir())[2]
     image, truth = open_image(file), tifffile.imread(sample / "masks" / file.name)[_PIECE, _PIECE]
     pixels, probabilities = segmenter.predict_crop(image, 0, _PIECE, _PIECE)
-    rules = {
-        "good: mostly green": segmenter.stored,
-        "threshold too low": Rule(threshold=0.03, seed=0.03),
-        "smallest object too large": replace(segmenter.stored, min_size=350),
+    return pixels[..., 0], truth, *(segmenter.find_in_plane(probabilities, rule) for rule in rules)
+
+
+def of_ideas(sample, denoiser, segmenter):
+    """Figures of what Noise2Void, a U-Net, joint training, SSIM and average precision are."""
+    name = sorted((sample / "images").iterdir())[2].name
+    noisy, clean = (tifffile.imread(sample / kind / name).astype("float32") for kind in ("images", "clean"))
+    denoised, piece = denoiser.predict(noisy, "YX"), (_PIECE, _PIECE)
+    _, truth, good, merged = objects(sample, segmenter, (segmenter.stored, _LOW))
+    return {
+        "noise2void": ideas.noise2void(noisy[_PIXELS], denoised[_PIXELS], denoiser.settings.masked_percent),
+        "unet": ideas.unet(noisy[piece], good),
+        "joint": ideas.joint(noisy[piece], denoised[piece], good),
+        "ssim": ideas.ssim(clean[piece]),
+        "ap": ideas.average_precision(noisy[piece], truth, merged),
     }
-    found = {words: segmenter.find_in_plane(probabilities, rule) for words, rule in rules.items()}
-    return [titled(overlays.mistakes(pixels[..., 0], truth, labels, size=3), words) for words, labels in found.items()]
 
 
 def titled(figure, words):

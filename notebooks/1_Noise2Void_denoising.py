@@ -8,6 +8,9 @@
 # structure can be guessed, noise cannot, so what the network learns to guess is the structure
 # ([Krull, Buchholz and Jug, 2019](https://arxiv.org/abs/1811.10980)).
 #
+# ![Noisy pixels; the same with some of them hidden; and what the network guesses from those around
+# them](PICTURES/idea_noise2void.png)
+#
 # **What you need.** A folder of noisy images (TIFF, PNG or JPEG) of the same kind: 2D images, volumes, time series, one
 # or several channels. A single image of about 1000 x 1000 pixels is enough, or a single volume. With no folder at all,
 # the notebook uses a built-in sample.
@@ -123,9 +126,13 @@ work.train()
 # %% [markdown]
 # ## 5 · Quality control
 #
-# If you gave clean images, they are compared with the noisy and the denoised ones: **SSIM** (similarity of structure; 1
-# is perfect), **NRMSE** (error, as a share of the brightness range; 0 is perfect) and **PSNR** (signal against error, in
-# decibels; 3 dB more is half the error energy).
+# If you gave clean images, they are compared with the noisy and the denoised ones: **SSIM**
+# ([similarity of structure](https://doi.org/10.1109/TIP.2003.819861); 1 is perfect), **NRMSE** (error, as a share of
+# the brightness range; 0 is perfect) and **PSNR** (signal against error, in decibels; 3 dB more is half the error
+# energy).
+#
+# ![A true image, one that is too blurred, and one that is too noisy. Both have the same PSNR, and quite another
+# SSIM](PICTURES/idea_ssim.png)
 #
 # **What should I see?** Less noise, the same structures. If fine structures are gone or blurred, train longer. If there
 # is a fine checkerboard, use the algorithm *n2v2*. If grains or stripes are left, neighbouring pixels share their noise:

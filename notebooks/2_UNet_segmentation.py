@@ -5,7 +5,11 @@
 #
 # **What this does.** You draw on some images what you are looking for: cells, nuclei, membranes, tissue. A neural
 # network, the U-Net ([Ronneberger, Fischer and Brox, 2015](https://arxiv.org/abs/1505.04597)), learns it from your
-# drawings and finds it in all other images. Objects that touch are told apart, counted and measured.
+# drawings and finds it in all other images. Objects that touch are told apart, counted and measured. A U-Net looks at
+# an image in several sizes: made small, to see what something is, and at full size, to see where it ends.
+#
+# ![An image is made smaller and smaller, and large again; each size is handed across to its like on the way
+# back](PICTURES/idea_unet.png)
 #
 # **What you need.** A folder of images (TIFF, PNG or JPEG; 2D or volumes, grey, several channels or colour) and a folder
 # of masks with the same names: label images in which each object has its own number, black-and-white or colour masks,
@@ -149,7 +153,12 @@ work.train()
 #
 # Images that were kept out of training are segmented and compared with your masks. **Average precision**: the share of
 # objects that were found, among those found, missed and invented (an object is found when it overlaps the drawn one by
-# at least half of what both cover together). **IoU** and **Dice**: how well the pixels agree. 1 is perfect.
+# at least half of what both cover together; so the field uses the word since the
+# [Data Science Bowl of 2018](https://arxiv.org/abs/1806.03535)). **IoU** and **Dice**: how well the pixels agree. 1 is
+# perfect.
+#
+# ![Objects found are green, missed ones orange, false ones blue. Their numbers give the average precision: those found,
+# divided by all](PICTURES/idea_ap.png)
 #
 # **What should I see?** Mostly green. Missed objects (orange) and false ones (blue) tell what to annotate more of. The
 # last figure shows what other thresholds would score: a broad top is good, for then the threshold matters little.

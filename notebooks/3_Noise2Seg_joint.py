@@ -10,6 +10,9 @@
 # one after the other, which found as much and denoised better in our measurements. The other way is a choice in the
 # form.
 #
+# ![Noise2Void learns from all images, without masks, to denoise; a U-Net learns from the few that you annotated to segment
+# what is denoised](PICTURES/idea_joint.png)
+#
 # **What you need.** A folder of noisy images (TIFF, PNG or JPEG; 2D or volumes, grey, several channels or colour), and a
 # folder of masks for **some** of them, with the same names: label images in which each object has its own number,
 # black-and-white or colour masks, ROI sets from Fiji, or a Supervisely project. Ten annotated images are a good
@@ -145,7 +148,12 @@ work.train()
 # denoised. Scores of denoising (**SSIM**, **NRMSE**, **PSNR**) need clean images of the same fields of view; without
 # them, look closely: noise should be gone, and no structure should be lost or invented. **Average precision**: the share of
 # objects that were found, among those found, missed and invented (an object is found when it overlaps the drawn one by
-# at least half of what both cover together). **IoU** and **Dice**: how well the pixels agree. 1 is perfect.
+# at least half of what both cover together; so the field uses the word since the
+# [Data Science Bowl of 2018](https://arxiv.org/abs/1806.03535)). **IoU** and **Dice**: how well the pixels agree. 1 is
+# perfect.
+#
+# ![Objects found are green, missed ones orange, false ones blue. Their numbers give the average precision: those found,
+# divided by all](PICTURES/idea_ap.png)
 #
 # **What should I see?** Mostly green. Missed objects (orange) and false ones (blue) tell what to annotate more of. The
 # last figure shows what other thresholds would score: a broad top is good, for then the threshold matters little.

@@ -89,12 +89,20 @@ work.ask_settings()
 # **Denoised images, with truth.** **SSIM** (similarity of structure; 1 is perfect), **NRMSE** (error, as a share of the
 # brightness range; 0 is perfect) and **PSNR** (signal against error, in decibels; 3 dB more is half the error energy),
 # with the interval in which the mean lies. `metrics.csv` has more, for each image; `maps` show where errors are.
+# ([SSIM](https://doi.org/10.1109/TIP.2003.819861): Wang, Bovik, Sheikh and Simoncelli, 2004.)
+#
+# ![A true image, one that is too blurred, and one that is too noisy. Both have the same PSNR, and quite another
+# SSIM](PICTURES/idea_ssim.png)
 #
 # **Denoised images, without truth.** What was taken away should look like noise and nothing else. The notebook looks for
 # structure in it, for noise that neighbouring pixels share, and for structure that the raw image does not support.
 #
 # **Labels.** How many objects were found, missed, and found where there is none; how many were split or merged; and how
-# the scores depend on how exact outlines have to be.
+# the scores depend on how exact outlines have to be. **Average precision** is the share of objects found among those
+# found, missed and false ([Data Science Bowl, 2018](https://arxiv.org/abs/1806.03535)).
+#
+# ![Objects found are green, missed ones orange, false ones blue. Their numbers give the average precision: those found,
+# divided by all](PICTURES/idea_ap.png)
 #
 # **What should I see?** Scores above those of the raw image, and above those of a blur. There is no good number as such:
 # compare methods on the same images, not with what others report of theirs.
