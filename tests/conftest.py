@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import tifffile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -34,6 +35,17 @@ def sample(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_sample(sample, tmp_path_factory):
+    """A corner of each image of the sample, for what costs time with every pixel: comparisons with filters, reports."""
+    folder = tmp_path_factory.mktemp("small")
+    for file in sample.rglob("*.tif"):
+        corner = folder / file.relative_to(sample)
+        corner.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(corner, tifffile.imread(file)[:96, :96])
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained(sample, tmp_path_factory):
     """A denoiser that was trained for a moment."""
     from n2seg_utils.models.denoise_training import train_denoiser
@@ -42,6 +54,16 @@ def trained(sample, tmp_path_factory):
     return train_denoiser(
         DenoiseSettings(images=str(sample / "images"), truth=str(sample / "clean"), run=str(run), **TINY)
     )
+
+
+@pytest.fixture(scope="session")
+def small_run(small_sample, tmp_path_factory):
+    """The run folder of a denoiser that was trained for a moment on the small sample."""
+    from n2seg_utils.models.denoise_training import train_denoiser
+
+    data = {"images": str(small_sample / "images"), "truth": str(small_sample / "clean")}
+    run = tmp_path_factory.mktemp("runs") / "small"
+    return train_denoiser(DenoiseSettings(**data, run=str(run), **TINY)).run.path
 
 
 @pytest.fixture(autouse=True)

@@ -204,10 +204,10 @@ def test_training_follows_the_file_and_the_command_line_wins(n2seg, sample, tmp_
     assert not (tmp_path / "from_file").exists()
 
 
-def test_the_settings_of_a_run_train_it_again(n2seg, trained, tmp_path):
-    n2seg("train", "denoise", "--config", trained.run / "settings.yaml", "--run", "again")
+def test_the_settings_of_a_run_train_it_again(n2seg, small_run, tmp_path):
+    n2seg("train", "denoise", "--config", small_run / "settings.yaml", "--run", "again")
     losses = []
-    for run in (trained.run.path, tmp_path / "again"):
+    for run in (small_run, tmp_path / "again"):
         with open(run / "history.csv") as file:
             losses.append([(row["loss"], row["val_loss"]) for row in csv.DictReader(file)])
     assert losses[0] == losses[1]
@@ -391,16 +391,28 @@ def test_a_damaged_run_folder_is_refused(what, refused, run_copy, sample):
 
 
 @pytest.fixture
-def restored(sample, tmp_path):
+def restored(small_sample, tmp_path):
     """Images that are better than the noisy ones, in a format of their own."""
-    for file in list_images(sample / "images"):
-        noisy, clean = (tifffile.imread(sample / kind / file.name).astype("float32") for kind in ("images", "clean"))
+    for file in list_images(small_sample / "images"):
+        noisy, clean = (
+            tifffile.imread(small_sample / kind / file.name).astype("float32") for kind in ("images", "clean")
+        )
         write(tmp_path / "restored" / f"{file.stem}.tiff", (noisy + 3 * clean) / 4)
     return tmp_path / "restored"
 
 
-def test_qc_tells_scores_and_the_gain(n2seg, restored, sample, tmp_path):
-    said = n2seg("qc", "--prediction", restored, "--truth", sample / "clean", "--raw", sample / "images", "--out", "qc")
+def test_qc_tells_scores_and_the_gain(n2seg, restored, small_sample, tmp_path):
+    said = n2seg(
+        "qc",
+        "--prediction",
+        restored,
+        "--truth",
+        small_sample / "clean",
+        "--raw",
+        small_sample / "images",
+        "--out",
+        "qc",
+    )
     for score in ("SSIM", "NRMSE", "PSNR"):
         assert any(line.startswith(score) and "change" in line for line in said.splitlines())
     summary = json.loads((tmp_path / "qc" / "summary.json").read_text())
@@ -409,9 +421,9 @@ def test_qc_tells_scores_and_the_gain(n2seg, restored, sample, tmp_path):
         assert [row["image"] for row in csv.DictReader(file)] == [f"nuclei_0{i}.tiff" for i in (1, 2, 3, 4)]
 
 
-def test_qc_without_noisy_images_tells_no_gain(n2seg, restored, sample, tmp_path):
+def test_qc_without_noisy_images_tells_no_gain(n2seg, restored, small_sample, tmp_path):
     (restored / "nuclei_04.tiff").rename(restored / "alone.tiff")
-    said = n2seg("qc", "--prediction", restored, "--truth", sample / "clean", "--out", "qc")
+    said = n2seg("qc", "--prediction", restored, "--truth", small_sample / "clean", "--out", "qc")
     assert "gain" not in said
     assert "Not judged, for it has no partner: alone.tiff" in said
     assert json.loads((tmp_path / "qc" / "summary.json").read_text())["psnr"]["gain"] is None
@@ -430,8 +442,13 @@ def test_qc_refuses_images_of_different_sizes(refused, sample, tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["--prediction", "--truth", "--raw"])
-def test_qc_refuses_folders_that_are_not_there(missing, refused, restored, sample):
-    given = {"--prediction": restored, "--truth": sample / "clean", "--raw": sample / "images", "--out": "qc"}
+def test_qc_refuses_folders_that_are_not_there(missing, refused, restored, small_sample):
+    given = {
+        "--prediction": restored,
+        "--truth": small_sample / "clean",
+        "--raw": small_sample / "images",
+        "--out": "qc",
+    }
     assert "nowhere" in refused("qc", *(part for pair in (given | {missing: "nowhere"}).items() for part in pair))
 
 
@@ -442,8 +459,8 @@ def test_qc_refuses_values_that_are_not_numbers(refused, sample, tmp_path):
     assert "nuclei_01.tif" in refused("qc", "--prediction", "restored", "--truth", sample / "clean", "--out", "qc")
 
 
-def test_qc_overwrites_nothing(n2seg, refused, restored, sample, tmp_path):
-    arguments = ["qc", "--prediction", restored, "--truth", sample / "clean", "--out", "qc"]
+def test_qc_overwrites_nothing(n2seg, refused, restored, small_sample, tmp_path):
+    arguments = ["qc", "--prediction", restored, "--truth", small_sample / "clean", "--out", "qc"]
     n2seg(*arguments)
     assert "report.html exists already" in refused(*arguments)
 

@@ -70,11 +70,11 @@ def test_all_commands_have_examples(capfd):
     assert set(listed) == set(EXAMPLES)
 
 
-def test_the_examples_of_the_help_work_one_after_the_other(trained, segmenter, sample, tmp_path, capfd):
+def test_the_examples_of_the_help_work_one_after_the_other(segmenter, small_sample, tmp_path, capfd):
     """All but those that train for long, and that run whole notebooks: these have tests of their own."""
     for name, folder in {"my_images": "images", "my_masks": "masks", "clean": "clean", "new_images": "images"}.items():
-        shutil.copytree(sample / folder, name)
-    shutil.copytree(sample / "masks", "true_masks")
+        shutil.copytree(small_sample / folder, name)
+    shutil.copytree(small_sample / "masks", "true_masks")
     shutil.copytree(segmenter.run.path, "my_model")
     settings = DenoiseSettings(images="my_images", run="somewhere", **TINY)
     Path("settings.yaml").write_text(settings.to_yaml(), encoding="utf-8")
@@ -91,13 +91,13 @@ def test_the_examples_of_the_help_work_one_after_the_other(trained, segmenter, s
 # Settings files
 
 
-def test_the_file_of_a_run_trains_checks_and_predicts_elsewhere(trained, sample, tmp_path, told):
+def test_the_file_of_a_run_trains_checks_and_predicts_elsewhere(small_run, small_sample, tmp_path, told):
     file = tmp_path / "settings.yaml"
-    shutil.copy(trained.run / "settings.yaml", file)
+    shutil.copy(small_run / "settings.yaml", file)
     assert told("check", "--config", file)[0]["images"][0]["name"] == "nuclei_01.tif"
     found, _ = told("train", "denoise", "--config", file, "--run", "again", "--set", "epochs=1")
     assert found["epochs_done"] == 1
-    assert DenoiseSettings.load("again/settings.yaml").images == str(sample / "images")
+    assert DenoiseSettings.load("again/settings.yaml").images == str(small_sample / "images")
     found, _ = told("predict", "--config", "again/settings.yaml", "--out", "out")
     assert [Path(name).name for name in found["files"]] == [f"nuclei_0{n}.tif" for n in (1, 2, 3, 4)]
     assert found["run"] == "again"
@@ -151,10 +151,9 @@ def test_a_notebook_takes_its_fields_from_a_file_too(monkeypatch, tmp_path):
 # JSON
 
 
-def test_json_tells_what_came_of_it_and_progress_goes_to_standard_error(sample, told):
-    found, err = told(
-        "train", "denoise", "--images", sample / "images", "--run", "run", f"--set=truth={sample / 'clean'}", *QUICK
-    )
+def test_json_tells_what_came_of_it_and_progress_goes_to_standard_error(small_sample, told):
+    data = ["--images", small_sample / "images", f"--set=truth={small_sample / 'clean'}"]
+    found, err = told("train", "denoise", *data, "--run", "run", *QUICK)
     assert found["run"] == "run"
     assert found["exit_status"] == 0
     assert found["epochs_done"] == 1

@@ -617,12 +617,12 @@ HOSTILE_NAME = "=cmd <script>alert(1)<／script> $\\frac{1$ %s {0}"
 
 
 @pytest.fixture(scope="module")
-def hostile(sample, tmp_path_factory):
+def hostile(small_sample, tmp_path_factory):
     """Images and masks whose files and channels have hostile names; trained, judged and reported on without network."""
     folder = tmp_path_factory.mktemp("hostile")
     for kind in ("images", "clean", "masks"):
         (folder / kind).mkdir()
-        for number, file in enumerate(sorted((sample / kind).iterdir())):
+        for number, file in enumerate(sorted((small_sample / kind).iterdir())):
             pixels = tifffile.imread(file)
             metadata = {"axes": "YX", "Labels": [SCRIPT]}
             tifffile.imwrite(folder / kind / f"{HOSTILE_NAME}{number}.tif", pixels, imagej=True, metadata=metadata)
