@@ -2,9 +2,9 @@
 
 import dataclasses
 import difflib
+import functools
 import math
 import re
-import types
 import typing
 from dataclasses import dataclass, field
 
@@ -212,8 +212,8 @@ def parse(cls, name, value):
     UserError
         Saying what kind of value is expected.
     """
-    kind, default = typing.get_type_hints(cls)[name], getattr(cls, name)
-    optional = isinstance(kind, types.UnionType)
+    kind, default = _types_of(cls)[name], getattr(cls, name)
+    optional = type(None) in typing.get_args(kind)
     if optional:
         kind = next(t for t in typing.get_args(kind) if t is not type(None))
     nothing = ("", "auto", "none") if optional else ("",)
@@ -295,5 +295,6 @@ def _short(value, most=100):
 
 
 _NAME = 60  # letters of an unknown setting's name that are told: a list of all others follows
+_types_of = functools.cache(typing.get_type_hints)  # found anew for each value, settings took 200 times as long
 _CONVERT = {int: _whole, float: _number, bool: _switch, str: _text}
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
