@@ -61,11 +61,17 @@ def require_same(one, other):
 # The loop
 
 
-@pytest.mark.parametrize("stop", [1, 3, 4, 5, 11])
-def test_a_training_that_goes_on_has_the_weights_and_the_history_of_one_that_was_never_stopped(stop):
-    plan, kept = Plan(3, 4, 0.01), []
+@pytest.fixture(scope="module")
+def never_stopped():
+    """A training that was not, and its outcome."""
     whole = training(dropout=0.3)
-    expected = train(whole, plan)
+    return whole, train(whole, Plan(3, 4, 0.01))
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 5, 11])
+def test_a_training_that_goes_on_has_the_weights_and_the_history_of_one_that_was_never_stopped(stop, never_stopped):
+    plan, kept = Plan(3, 4, 0.01), []
+    whole, expected = never_stopped
     train(training(dropout=0.3), plan, Impatient(step=stop), keep=kept.append)
     assert kept[-1].step == stop
     again = training(dropout=0.3)
@@ -131,7 +137,7 @@ def test_a_rate_that_was_halved_stays_so():
 # Checkpoints
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def states():
     """Those of a short training, one an epoch."""
     kept = []
@@ -363,10 +369,9 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch):
 # The command
 
 
-def test_the_command_goes_on_judges_and_reports(sample, tmp_path, capsys):
-    settings = DenoiseSettings(
-        images=str(sample / "images"), truth=str(sample / "clean"), run=str(tmp_path / "run"), **TINY | {"epochs": 3}
-    )
+def test_the_command_goes_on_judges_and_reports(small_sample, tmp_path, capsys):
+    data = {"images": str(small_sample / "images"), "truth": str(small_sample / "clean")}
+    settings = DenoiseSettings(**data, run=str(tmp_path / "run"), **TINY | {"epochs": 3})
     train_denoiser(settings, Impatient(epoch=1))
     assert main(["train", "denoise", "--images", settings.images, "--run", settings.run]) == 2
     assert f"or go on with the training that was stopped there: n2seg resume {settings.run}" in capsys.readouterr().err
