@@ -29,10 +29,10 @@ PAIRS = [part for name, value in BRIEF.items() for part in ("--set", f"{name}={v
 
 
 @pytest.fixture(scope="module")
-def few(sample, tmp_path_factory):
-    """The sample, of which two images are annotated."""
+def few(small_sample, tmp_path_factory):
+    """The small sample, of which two images are annotated."""
     folder = tmp_path_factory.mktemp("sample") / "nuclei"
-    shutil.copytree(sample, folder)
+    shutil.copytree(small_sample, folder)
     annotate_few(folder)
     return folder
 
