@@ -63,8 +63,9 @@ def command(task):
         return [str(PYTHON), "-m", "n2seg_utils.cli", "demo"]
     if task == "lab":
         return [str(PYTHON), "-m", "jupyterlab", str(ROOT / "notebooks")]
-    # Two processes, each with whole files: their fixtures, trained models, are made once.
-    return [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "loadfile"]
+    # Two processes, each with whole files: their fixtures, trained models, are made once. tests/conftest.py puts long
+    # files first; pytest-xdist would begin with those of many tests.
+    return [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 if __name__ == "__main__":

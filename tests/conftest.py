@@ -91,8 +91,14 @@ def _restore_environment():
     os.environ.update(_ENVIRONMENT)
 
 
+# Minutes each, though some have few tests. The last files should be short, so that no worker waits long for another.
+LONG = ("large_images", "notebooks", "resume", "experiments", "kill", "containers", "workflow", "distribution")
+
+
 def pytest_collection_modifyitems(items):
-    """What no Colab session does, such as work of clusters, is tested on the other row of packages only."""
+    """Long files come first. What no Colab session does, such as work of clusters, is tested on the other row only."""
+    first = [f"test_{name}" for name in LONG]
+    items.sort(key=lambda item: first.index(item.path.stem) if item.path.stem in first else len(first))
     if os.environ.get("N2SEG_COLAB_ROW"):
         for item in items:
             if item.get_closest_marker("elsewhere"):
