@@ -26,7 +26,7 @@ EVERY = [getattr(settings, name) for name in settings.__all__]
 SECTIONS = ("data", "training", "result")
 # The widgets that we use; ipywidgets 7.7 and 8 have them in common.
 CORE = {"Accordion", "Button", "Checkbox", "Dropdown", "FloatRangeSlider", "HBox", "HTML", "Image", "IntSlider", "Text"}
-CORE |= {"VBox"}
+CORE |= {"Box", "SelectionSlider", "VBox"}
 NASTY = '<b onclick="x()">&amp;\''
 SUGGESTIONS = {"patch_size": (48, "the images are small & few"), "minutes": (3.0, "a GPU learns fast")}
 
@@ -422,10 +422,11 @@ def stacks(tmp_path):
 
 
 def controls(box):
-    (name, _), [plane], [contrast] = (
+    """The fields for the image, the time point, which is how stacks that do not say are read, and the contrast."""
+    [name], [time, *_], [contrast] = (
         parts(box, kind) for kind in (widgets.Dropdown, widgets.IntSlider, widgets.FloatRangeSlider)
     )
-    return name, plane, contrast
+    return name, time, contrast
 
 
 def picture(box):
@@ -436,17 +437,17 @@ def test_the_viewer_shows_every_image_plane_and_contrast(stacks):
     box = browse(stacks)
     name, plane, contrast = controls(box)
     assert name.options == ("a_2", "a_10")
-    assert (plane.max, plane.layout.display) == (4, None)
-    assert plane.value == 2, "the middle of a stack says most"
+    assert (plane.min, plane.max, plane.layout.display) == (1, 5, None), "counted from 1, as in Fiji"
+    assert plane.value == 3, "the middle of a stack says most"
     seen = [picture(box)]
     assert seen[0].startswith(b"\x89PNG")
-    plane.value = 3
+    plane.value = 4
     seen.append(picture(box))
     contrast.value = (5, 60)
     seen.append(picture(box))
     name.value = "a_10"
     seen.append(picture(box))
-    assert (plane.value, plane.max, plane.layout.display) == (0, 0, "none")
+    assert (plane.value, plane.max, plane.layout.display) == (1, 1, "none")
     assert len(set(seen)) == 4
     assert "a_10.tif: one image of 20 x 30, uint16" in words_in(box)
 
@@ -489,9 +490,9 @@ def test_a_plane_that_cannot_be_read_is_explained(stacks):
     box = browse({"noisy": path})
     plane = controls(box)[1]
     for _ in range(2):
-        plane.value = 0
-        assert picture(box).startswith(b"\x89PNG"), "the first plane is whole"
         plane.value = 1
+        assert picture(box).startswith(b"\x89PNG"), "the first plane is whole"
+        plane.value = 2
         assert picture(box) == b""
         assert "packed.tif is not an image we can read" in words_in(box)
 

@@ -433,7 +433,7 @@ def test_the_example_shows_what_was_drawn_and_what_is_found(segmenter):
 
 
 def test_the_explorer_tries_thresholds_and_changes_nothing(segmenter, sample):
-    from n2seg_utils.ui.label_viewer import _Explorer, browse_labels
+    from n2seg_utils.ui.label_viewer import _Explorer, browse_results
 
     before = {p: p.stat().st_mtime_ns for p in segmenter.run.path.rglob("*")}
     viewer = _Explorer(segmenter, sample / "images")
@@ -444,7 +444,7 @@ def test_the_explorer_tries_thresholds_and_changes_nothing(segmenter, sample):
     assert bytes(viewer.picture.value) != first
     assert segmenter.rule == segmenter.stored
     assert {p: p.stat().st_mtime_ns for p in segmenter.run.path.rglob("*")} == before
-    assert browse_labels(sample / "images", sample / "masks", segmenter)
+    assert browse_results(sample / "images", sample / "masks", segmenter)
 
 
 def test_a_sample_of_volumes_is_segmented_and_measured_in_micrometres(tmp_path):

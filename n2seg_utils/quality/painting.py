@@ -9,7 +9,7 @@ from .overlays import COLOURS, object_colours
 _TINT = 0.35
 
 
-def painted(plane, labels, classes=False, percentiles=(0.1, 99.8)):
+def painted(plane, labels, classes=False, percentiles=(0.1, 99.8), limits=None):
     """An image in grey with its objects outlined, or its classes tinted, in colour.
 
     Parameters
@@ -21,12 +21,14 @@ def painted(plane, labels, classes=False, percentiles=(0.1, 99.8)):
         Whether numbers are classes of pixels, not objects.
     percentiles : (float, float)
         Of the plane: shown black, and white.
+    limits : (float, float), optional
+        Grey values that are shown so, whatever the percentiles.
 
     Returns
     -------
     ndarray (Y, X, 3), float between 0 and 1
     """
-    low, high = np.percentile(plane, percentiles)
+    low, high = limits or np.percentile(plane, percentiles)
     grey = np.clip((np.asarray(plane, "float32") - low) / max(high - low, 1e-6), 0, 1)
     picture = np.repeat(grey[..., None], 3, axis=-1)
     labels = np.maximum(labels, 0)

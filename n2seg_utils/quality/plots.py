@@ -12,7 +12,9 @@ DPI = 120  # of figures that are written to files
 _INK, _BLUE, _ORANGE = "#222222", "#0072b2", "#d55e00"  # Okabe and Ito: told apart by the colour-blind
 
 
-def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), size=3.6, own_scale=False):
+def side_by_side(
+    planes, scores=None, reference=None, percentiles=(0.1, 99.9), size=3.6, own_scale=False, columns=None, limits=None
+):
     """Planes next to each other, all in the same grey scale, or each in its own.
 
     Parameters
@@ -27,16 +29,25 @@ def side_by_side(planes, scores=None, reference=None, percentiles=(0.1, 99.9), s
         Of that plane: shown black, and white.
     own_scale : bool
         Show each plane between its own percentiles, for planes that need not be compared.
+    columns : int, optional
+        Planes in a row; default: all.
+    limits : (float, float), optional
+        Grey values that are shown black, and white, whatever the percentiles.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    low, high = np.percentile(planes[reference or next(iter(planes))], percentiles)
+    low, high = limits or np.percentile(planes[reference or next(iter(planes))], percentiles)
     shape = next(iter(planes.values())).shape[:2]
+    columns = columns or len(planes)
+    rows = -(-len(planes) // columns)
     height = size * min(1.5, shape[0] / shape[1]) + (0.7 if scores else 0.4)
-    figure = Figure(figsize=(size * len(planes), height), layout="constrained")
-    for axis, (title, plane) in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes.items()):
+    figure = Figure(figsize=(size * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[len(planes) :]:
+        axis.set_axis_off()
+    for axis, (title, plane) in zip(axes, planes.items()):
         if own_scale:
             low, high = np.percentile(plane, percentiles)
         axis.imshow(thumbnail(plane), cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")

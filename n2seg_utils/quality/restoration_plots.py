@@ -7,7 +7,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from scipy.ndimage import map_coordinates, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from .image_scores import SCORES, SSIM_WINDOW, data_range, ssim_map
 from .plots import scale_bar, thumbnail
@@ -66,35 +66,48 @@ def judged(planes, scores=None, calibration=None, size=3.2):
     return figure
 
 
-def line_on(planes, line, calibration=None, percentiles=(0.1, 99.9), size=3.2):
+def line_on(shown, line, calibration=None, planes=None, where=None, limits=None, size=3.6):
     """Planes with a line on them, and the grey values along it.
 
     Parameters
     ----------
-    planes : dict
+    shown : dict
         title -> ndarray (Y, X).
     line : ((float, float), (float, float))
-        (Y, X) of both ends, in pixels.
+        (Y, X) of both ends, in pixels of `planes`.
     calibration : Calibration, optional
         Gives the unit.
-    percentiles : (float, float)
-        Of the last plane: shown black, and white.
+    planes : dict, optional
+        title -> array (Y, X), of which `shown` are pieces, perhaps thinned out; no more of it is read than along the
+        line. Default: `shown`.
+    where : (slice, slice), optional
+        Which rows and columns of `planes` are shown.
+    limits : (float, float), optional
+        Grey values that are black and white; default: 0.1 and 99.9 % of the last plane.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    shape = next(iter(planes.values())).shape
+    planes = planes or shown
+    shape = next(iter(shown.values())).shape
     tall = size * min(1.5, shape[0] / shape[1])
-    figure = Figure(figsize=(size * len(planes), tall + 3.2), layout="constrained")
+    figure = Figure(figsize=(size * len(shown), tall + 3.2), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(tall + 0.4, 2.8))
-    low, high = np.percentile(list(planes.values())[-1], percentiles)
-    (y0, x0), (y1, x1) = line
-    for axis, (title, plane) in zip(above.subplots(1, len(planes), squeeze=False)[0], planes.items()):
+    low, high = limits or np.percentile(list(shown.values())[-1], (0.1, 99.9))
+    (y0, x0), (y1, x1) = (_seen_at(end, where) for end in line)
+    for axis, (title, plane) in zip(above.subplots(1, len(shown), squeeze=False)[0], shown.items()):
         picture(axis, plane, title, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
         axis.plot([x0, x1], [y0, y1], color=_ORANGE, linewidth=1.2, scalex=False, scaley=False)
     _draw_profiles(below.subplots(), planes, line, calibration)
     return figure
+
+
+def _seen_at(place, where):
+    """Where a pixel of a plane is in a piece of it."""
+    if where is None:
+        return place
+    return tuple((at - side.start) / (side.step or 1) for at, side in zip(place, where))
 
 
 def compared(found, size=(7.2, 3.2)):
@@ -191,10 +204,20 @@ def _draw_profiles(axis, planes, line, calibration=None):
     pixel = calibration.microns("X") if calibration else None
     scale, unit = (pixel[0], "µm") if pixel else (1.0, "pixels")
     for title, plane in planes.items():
-        values = map_coordinates(np.asarray(plane, "float64"), places, order=1, mode="nearest")
+        values = _along(plane, places)
         axis.plot(steps * length * scale, values, color=COLOURS.get(title, _INK), label=title, linewidth=1.1)
     plain(axis, f"place on the line ({unit})", "grey value")
     axis.legend(frameon=False, fontsize=7.5)
+
+
+def _along(plane, places):
+    """Grey values between the pixels of a plane; of a mapped file, no others than those around them are read."""
+    (rows, down), (columns, right) = ((np.floor(at).astype(int), at % 1) for at in places)
+    values = np.zeros(len(rows))
+    for row, upper in ((rows, 1 - down), (rows + 1, down)):
+        for column, share in ((columns, upper * (1 - right)), (columns + 1, upper * right)):
+            values += share * plane[row.clip(0, plane.shape[0] - 1), column.clip(0, plane.shape[1] - 1)]
+    return values
 
 
 def plain(axis, x, y):

@@ -1,6 +1,7 @@
 """The steps of notebook 1, one method a cell."""
 
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
@@ -108,7 +109,10 @@ class Denoising(Workflow):
 
     def viewer(self, source, folder):
         """See :meth:`Workflow.viewer`."""
-        return browse({"noisy": source, "denoised": folder}, self.model.open)
+        versions = {"noisy": source, "denoised": folder}
+        if self.truth and Path(source) == Path(drive.bring(self.images)):
+            versions["truth"] = drive.bring(self.truth)
+        return browse(versions, self.model.open)
 
     def report(self):
         """Write the report into the run folder."""

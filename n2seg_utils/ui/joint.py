@@ -9,7 +9,6 @@ from ..settings import JointSettings
 from ..words import counted
 from . import progress
 from .boxes import say, show_figure
-from .label_viewer import browse_both
 from .preview import preview_both
 from .scores import scores_in_words, show_blind
 from .segmenting import Segmenting
@@ -70,10 +69,6 @@ class Joint(Segmenting):
 
         self.require("model", "section 4")
         display(preview_both(self.model, fetch(self.images)))
-
-    def viewer(self, source, folder):
-        """See :meth:`Workflow.viewer`."""
-        return browse_both(source, folder, self.model)
 
     def report(self):
         """Write the report into the run folder."""

@@ -3,48 +3,43 @@
 from dataclasses import replace
 
 import ipywidgets as widgets
-import numpy as np
 
 from ..data.files import list_images, stem
-from ..data.images import central, open_image
-from ..quality import plots
 from ..quality.painting import painted
-from .viewer import SLOW, Viewer
+from .layers import drawn_in, found_in
+from .region import SLOW, begin, place
+from .viewer import Versions, Viewer
 
 _LARGEST = 512  # pixels along the side of what is explored
 
 
-def browse_labels(images, labels, model):
-    """A viewer of images and the labels found in them.
-
-    Parameters
-    ----------
-    images, labels : path
-        Folders; files belong together by name.
-    model : Segmenter
-
-    Returns
-    -------
-    ipywidgets.VBox
-    """
-    return _Labels(images, labels, model).box
-
-
-def browse_both(images, results, model):
-    """A viewer of images, what they look like denoised, and the labels found in them.
+def browse_results(images, folder, model, masks=None, truth=None):
+    """A viewer of images, of what they look like denoised, and of the labels found in them and drawn on them.
 
     Parameters
     ----------
     images : path
-    results : path
-        Folder with ``denoised`` and ``labels``.
-    model : JointModel
+    folder : path
+        What the model made of them: label images or, of a joint model, ``denoised`` and ``labels``.
+    model : Segmenter or JointModel
+    masks, truth : path, optional
+        What was drawn on some of the images, and what they look like without noise.
 
     Returns
     -------
     ipywidgets.VBox
     """
-    return _Both(images, results / "labels", model, results / "denoised").box
+    joint = (folder / "denoised").is_dir()
+    found = folder / "labels" if joint else folder
+    versions = {"noisy": images, "denoised": folder / "denoised"} if joint else {"image": images}
+    if truth:
+        versions["truth"] = truth
+    drawn = "the teacher's" if getattr(model.settings, "labels", "good") == "teacher" else "drawn by you"
+    labels = {drawn: drawn_in(masks, model.target)} if masks else {}
+    labels["found"] = found_in(found, model.target.kind != "instances")
+    there = set(map(stem, list_images(found)))
+    names = [name for name in map(stem, list_images(images)) if name in there]
+    return Versions(versions, model.open, labels, "denoised" if joint else None, names=names).box
 
 
 def explore(model, images):
@@ -61,50 +56,6 @@ def explore(model, images):
     ipywidgets.VBox
     """
     return _Explorer(model, images).box
-
-
-class _Labels(Viewer):
-    def __init__(self, images, labels, model):
-        self.model, self.images = model, {stem(file): file for file in list_images(images)}
-        self.labels = {stem(file): file for file in list_images(labels)}
-        super().__init__([name for name in self.images if self.complete(name)])
-
-    def complete(self, name):
-        """Whether there is all that is shown of an image."""
-        return name in self.labels
-
-    def open(self, name):
-        self.found = open_image(self.labels[name])
-        return self.model.open(self.images[name])
-
-    def planes(self):
-        grey = self.image.plane(self.plane.value)[..., self.channel.value]
-        grey = np.asarray(plots.thumbnail(grey), "float32")
-        return {"image": grey, "found": self.found_on(grey)}
-
-    def found_on(self, grey):
-        """The labels of the plane that is looked at, painted on it."""
-        labels = plots.thumbnail(self.found.plane(self.plane.value)[..., 0]).astype("int32")
-        return painted(grey, labels, self.model.target.kind != "instances", self.contrast.value)
-
-
-class _Both(_Labels):
-    def __init__(self, images, labels, model, denoised):
-        self.restored = {stem(file): file for file in list_images(denoised)}
-        super().__init__(images, labels, model)
-
-    def complete(self, name):
-        return super().complete(name) and name in self.restored
-
-    def open(self, name):
-        self.denoised = open_image(self.restored[name])
-        return super().open(name)
-
-    def planes(self):
-        number, channel = self.plane.value, self.channel.value
-        noisy = np.asarray(plots.thumbnail(self.image.plane(number)[..., channel]), "float32")
-        denoised = np.asarray(plots.thumbnail(self.denoised.plane(number)[..., channel]), "float32")
-        return {"noisy": noisy, "denoised": denoised, "found": self.found_on(denoised)}
 
 
 class _Explorer(Viewer):
@@ -125,10 +76,14 @@ class _Explorer(Viewer):
             self.seed.layout.display = "none"
         if model.architecture.dims == 3:  # counts voxels, and this is one plane
             self.size.layout.display = "none"
-        super().__init__(list(self.files), [self.threshold, self.seed, self.size])
+        self.down, self.across = place("Down %"), place("Across %")
+        super().__init__(list(self.files), [self.threshold, self.seed, self.size, self.down, self.across])
 
     def open(self, name):
-        return self.model.open(self.files[name])
+        image = self.model.open(self.files[name])
+        for slider, length in zip((self.down, self.across), image.plane_shape):
+            slider.layout.display = None if length > _LARGEST else "none"
+        return image
 
     def planes(self):
         pixels, probabilities = self._predicted()
@@ -146,12 +101,18 @@ class _Explorer(Viewer):
         }
 
     def _predicted(self):
-        """The middle of the plane that is looked at, and what the network says of it; asked once."""
-        wanted = self.image.path, self.plane.value
+        """The piece that is looked at, and what the network says of it; asked once."""
+        wanted = self.image.path, self.number, self.down.value, self.across.value
         if self.known.get("of") != wanted:
-            window = [central(size, _LARGEST) for size in self.image.plane_shape[:2]]
-            self.known = {"of": wanted, "is": self.model.predict_crop(self.image, self.plane.value, *window)}
+            window = [_piece(*side) for side in zip(self.image.plane_shape, wanted[2:])]
+            self.known = {"of": wanted, "is": self.model.predict_crop(self.image, self.number, *window)}
         return self.known["is"]
+
+
+def _piece(length, percent):
+    size = min(length, _LARGEST)
+    start = begin(length, size, percent)
+    return slice(start, start + size)
 
 
 def _counted(labels, classes):

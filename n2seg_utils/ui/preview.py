@@ -4,7 +4,8 @@ import ipywidgets as widgets
 
 from ..data.files import list_images, stem
 from ..quality.painting import painted
-from .viewer import SLOW, Viewer
+from .region import SLOW, begin, place
+from .viewer import Viewer
 
 _SIZES = (64, 128, 192, 256, 384, 512)
 
@@ -44,8 +45,7 @@ class _Preview(Viewer):
     def __init__(self, denoiser, images):
         self.denoiser = denoiser
         self.files = {stem(file): file for file in list_images(images)}
-        self.down = widgets.IntSlider(description="Down %", value=50, min=0, max=100, **SLOW)
-        self.across = widgets.IntSlider(description="Across %", value=50, min=0, max=100, **SLOW)
+        self.down, self.across = place("Down %"), place("Across %")
         size = 192 if denoiser.architecture.dims == 2 else 128
         self.size = widgets.SelectionSlider(description="Size", options=_SIZES, value=size, **SLOW)
         super().__init__(list(self.files), [self.down, self.across, self.size])
@@ -61,11 +61,11 @@ class _Preview(Viewer):
         """What is looked at: an image, its plane, rows and columns."""
         height, width, _ = self.image.plane_shape
         rows, columns = self._piece(height, self.down.value), self._piece(width, self.across.value)
-        return self.image, self.plane.value, rows, columns
+        return self.image, self.number, rows, columns
 
     def _piece(self, length, percent):
         size = min(self.size.value, length)
-        start = round((length - size) * percent / 100)
+        start = begin(length, size, percent)
         return slice(start, start + size)
 
 

@@ -1,9 +1,11 @@
 """The steps of notebook 2, one method a cell."""
 
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
+from ..data import drive
 from ..data.check import check_images
 from ..data.files import stem
 from ..data.labels import bring_masks
@@ -13,7 +15,7 @@ from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
 from .label_grid import LabelGrid
-from .label_viewer import browse_labels, explore
+from .label_viewer import browse_results, explore
 from .scores import labels_in_words
 from .workflow import Workflow, fetch, free_folder, sample, show_findings
 
@@ -223,7 +225,11 @@ class Segmenting(Workflow):
 
     def viewer(self, source, folder):
         """See :meth:`Workflow.viewer`."""
-        return browse_labels(source, folder, self.model)
+        own = Path(source) == Path(drive.bring(self.images))  # else what was drawn is of other images
+        masks, truth = (
+            (bring_masks(self.masks), drive.bring(self.truth) if self.truth else None) if own else (None, None)
+        )
+        return browse_results(source, folder, self.model, masks, truth)
 
     def report(self):
         """Write the report into the run folder."""

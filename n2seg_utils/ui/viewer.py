@@ -1,4 +1,7 @@
-"""Look at images: one at a time, through planes and channels, versions side by side."""
+"""Look at images: one at a time, through time, planes and channels, versions side by side, as large as one likes.
+
+What a browser gets is as large as on the screen, however large an image is; and no more of it is read than that.
+"""
 
 from html import escape
 
@@ -9,12 +12,15 @@ from ..data.files import list_images, stem
 from ..data.images import open_image
 from ..errors import UserError
 from ..quality import plots
+from ..quality.painting import painted
+from .region import SLOW, WIDE, Region, thinned
 
-_WIDE = {"width": "420px"}
-SLOW = {"layout": _WIDE, "continuous_update": False}  # for sliders: draw once they stand still
+_ROOM = 12.0  # inches of the screen for all pictures side by side,
+_LARGEST = 6.5  # and for one
+_DPI = 90
 
 
-def browse(versions, open_first=open_image):
+def browse(versions, open_first=open_image, labels=None, on=None):
     """A viewer of the same images in several versions.
 
     Parameters
@@ -24,16 +30,22 @@ def browse(versions, open_first=open_image):
         brightness range is used for all.
     open_first : callable
         Opens a file of the first version; gives an ImageFile.
+    labels : dict, optional
+        title -> Labels, which are shown painted on an image. Of a title that is among the versions, the labels are
+        shown in place of the file's grey values.
+    on : str, optional
+        The version that labels are painted on; default: the first.
 
     Returns
     -------
     ipywidgets.VBox
     """
-    return Versions(versions, open_first).box
+    return Versions(versions, open_first, labels, on).box
 
 
 class Viewer:
-    """A picture with fields for the image, its plane, its channel, and the contrast; what is drawn, subclasses say.
+    """A picture with fields for the image, time point, plane, channel, region and contrast; what is drawn, subclasses
+    say.
 
     Parameters
     ----------
@@ -41,20 +53,25 @@ class Viewer:
         Images to choose from.
     more : sequence of widgets
         Fields that, when changed, draw the picture anew.
+    region : Region, optional
+        Fields for the piece that is looked at.
     """
 
-    def __init__(self, names, more=()):
-        self.image = None
-        self.name = widgets.Dropdown(options=names, description="Image", layout=_WIDE)
-        self.plane = widgets.IntSlider(description="Plane", min=0, max=0, **SLOW)
-        self.channel = widgets.Dropdown(description="Channel", options=[("", 0)], layout=_WIDE)
+    def __init__(self, names, more=(), region=None):
+        self.image, self.region = None, region
+        self.name = widgets.Dropdown(options=names, description="Image", layout=WIDE)
+        self.time = widgets.IntSlider(description="Time point", min=1, max=1, **SLOW)
+        self.plane = widgets.IntSlider(description="Plane", min=1, max=1, **SLOW)
+        self.channel = widgets.SelectionSlider(description="Channel", options=[("", 0)], **SLOW)
         self.contrast = widgets.FloatRangeSlider(
-            value=(0.1, 99.9), min=0, max=100, step=0.1, description="Contrast %", **SLOW
+            value=(0.1, 99.9), min=0, max=100, step=0.1, description="Contrast %", readout_format=".1f", **SLOW
         )
-        self.picture = widgets.Image(format="png")
+        self.picture = widgets.Image(format="png", layout={"max_width": "100%", "align_self": "flex-start"})
         self.note = widgets.HTML()
-        fields = [self.plane, self.channel, *more, self.contrast]
-        self.box = widgets.VBox([self.name, *fields, self.picture, self.note])
+        seen = [*region.fields, self.contrast] if region else [self.contrast]
+        fields = [self.time, self.plane, self.channel, *more, *seen]
+        rows = widgets.Box([self.name, *fields], layout={"flex_flow": "row wrap"})
+        self.box = widgets.VBox([rows, self.picture, self.note])
         self.name.observe(lambda _: self._choose(), "value")
         for field in fields:
             field.observe(lambda _: self._draw(), "value")
@@ -65,12 +82,29 @@ class Viewer:
         raise NotImplementedError
 
     def planes(self):
-        """What to draw: title -> ndarray (Y, X)."""
+        """What to draw: title -> ndarray (Y, X), or (Y, X, 3) with colours between 0 and 1."""
         raise NotImplementedError
+
+    @property
+    def number(self):
+        """The plane that is looked at; planes count through Z, then T."""
+        return (self.time.value - 1) * self.image.size["Z"] + self.plane.value - 1
+
+    def limits(self):
+        """Grey values that are black and white; without, the contrast is that of the first picture."""
 
     def figure(self):
         """The picture."""
-        return plots.side_by_side(self.planes(), percentiles=self.contrast.value)
+        planes = self.planes()
+        columns = 2 if len(planes) == 4 else min(3, len(planes))
+        size = min(_LARGEST, _ROOM / columns)
+        return plots.side_by_side(
+            planes, percentiles=self.contrast.value, size=size, columns=columns, limits=self.limits()
+        )
+
+    def words(self):
+        """What is said below the picture."""
+        return f"{self.image.path.name}: {self.image.describe()}"
 
     def _choose(self):
         self.image = None  # while fields change, nothing is drawn
@@ -79,7 +113,8 @@ class Viewer:
         except UserError as error:
             self._apologise(error)
             return
-        _set_range(self.plane, image.planes, image.planes // 2)
+        for slider, axis in ((self.time, "T"), (self.plane, "Z")):
+            _set_range(slider, image.size[axis])
         self.channel.options = [(name, c) for c, name in enumerate(image.channel_names)]
         self.channel.layout.display = None if image.size["C"] > 1 else "none"
         self.image = image
@@ -93,8 +128,8 @@ class Viewer:
         except UserError as error:
             self._apologise(error)
             return
-        self.picture.value = plots.to_png(figure)
-        self.note.value = escape(f"{self.image.path.name}: {self.image.describe()}")
+        self.picture.value = plots.to_png(figure, _DPI)
+        self.note.value = escape(self.words())
 
     def _apologise(self, error):
         """Show an error where the picture was."""
@@ -104,10 +139,13 @@ class Viewer:
 class Versions(Viewer):
     """A viewer of several versions of the same images; see :func:`browse`."""
 
-    def __init__(self, versions, open_first, more=()):
+    side = int(_LARGEST * _DPI)  # pixels that there is room for
+
+    def __init__(self, versions, open_first=open_image, labels=None, on=None, more=(), names=None):
         self.open_first, self.first = open_first, next(iter(versions))
         self.files = {title: {stem(f): f for f in list_images(folder)} for title, folder in versions.items()}
-        super().__init__(list(self.files[self.first]), more)
+        self.labels, self.on = labels or {}, on or self.first
+        super().__init__(list(self.files[self.first]) if names is None else names, more, Region())
 
     def open(self, name):
         self.images = {
@@ -115,19 +153,43 @@ class Versions(Viewer):
             for title, files in self.files.items()
             if name in files
         }
-        return self.images[self.first]
+        first = self.images[self.first]
+        self.drawn = {title: found for title, labels in self.labels.items() if (found := labels.of(first))}
+        return first
+
+    @property
+    def where(self):
+        """Rows and columns that are looked at, as slices; of large pieces not all."""
+        return self.region.where(self.image.plane_shape[:2], self.side)
+
+    def limits(self):
+        # Of the whole plane, so that nothing gets brighter or darker while one zooms.
+        plane = plots.thumbnail(self.image.plane(self.number), self.side)[..., self.channel.value]
+        low, high = np.percentile(plane, self.contrast.value)
+        return low, max(high, low + 1e-6)
 
     def planes(self):
-        return {title: self._plane(image) for title, image in self.images.items()}
+        grey = {title: self._seen(image) for title, image in self.images.items()}
+        if not self.drawn:
+            return grey
+        on, limits = grey.get(self.on, grey[self.first]), self.limits()
+        if (self.on if self.on in grey else self.first) in self.drawn:  # these are no grey values to paint on
+            on, limits = np.zeros_like(on), (0, 1)
+        found = {title: drawn(self.number, self.where) for title, drawn in self.drawn.items()}
+        shown = {t: painted(on, labels, self.labels[t].classes, limits=limits) for t, labels in found.items()}
+        return grey | shown
 
-    def _plane(self, image):
-        number, channel = min(self.plane.value, image.planes - 1), min(self.channel.value, image.size["C"] - 1)
-        return np.asarray(plots.thumbnail(image.plane(number)[..., channel]), "float32")
+    def words(self):
+        return f"{super().words()}. {thinned(self.where)}".rstrip(". ") + "."
+
+    def _seen(self, image):
+        number, channel = min(self.number, image.planes - 1), min(self.channel.value, image.size["C"] - 1)
+        return np.asarray(image.plane(number)[self.where][..., channel], "float32")
 
 
-def _set_range(slider, count, value):
-    """Give a slider the positions 0 to count - 1; hide it if there is one only."""
-    slider.max = max(count - 1, slider.max)
-    slider.value = value
-    slider.max = count - 1
+def _set_range(slider, count):
+    """Give a slider the positions 1 to count, and put it into the middle; hide it if there is one position only."""
+    slider.max = max(count, slider.max)
+    slider.value = count // 2 + 1
+    slider.max = count
     slider.layout.display = None if count > 1 else "none"

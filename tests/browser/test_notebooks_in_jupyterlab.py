@@ -88,8 +88,11 @@ def test_a_volume_is_looked_through_plane_by_plane_and_channels_one_by_one(page,
     before = notebook.source_of(cell)
     if sample == "nuclei3d":
         notebook.move_slider("Plane", cell, times=3)
+        notebook.wait_for_other_picture(cell, before)
+        before = notebook.source_of(cell)
+        assert notebook.move_slider("Zoom", cell, times=2) == "4 x"
     else:
-        notebook.field("Channel", cell).select_option(index=1)
+        notebook.move_slider("Channel", cell)
     notebook.wait_for_other_picture(cell, before)
     assert not notebook.complaints()
 
