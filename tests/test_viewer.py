@@ -138,7 +138,7 @@ def test_noisy_denoised_truth_and_labels_are_seen_in_one(tmp_path):
         write(tmp_path / "found" / "b.tif", drawn, "YX")
     write(tmp_path / "drawn" / "a_mask.tif", drawn, "YX")
     versions = {title: tmp_path / title for title in ("noisy", "denoised", "truth")}
-    labels = {"drawn by you": drawn_in(tmp_path / "drawn", OBJECTS), "found": found_in(tmp_path / "found")}
+    labels = {"drawn by you": drawn_in(tmp_path / "drawn", OBJECTS), "found": found_in(tmp_path / "found", OBJECTS)}
     viewer = Versions(versions, labels=labels, on="denoised")
     seen = viewer.planes()
     assert list(seen) == ["noisy", "denoised", "truth", "drawn by you", "found"]
@@ -156,7 +156,7 @@ def test_labels_without_an_image_are_seen_on_black(tmp_path):
     labels = np.zeros((30, 30), "uint16")
     labels[4:9, 4:9] = 700
     folder = write(tmp_path / "found" / "a.tif", labels, "YX").parent
-    viewer = Versions({"prediction": folder}, labels={"prediction": found_in(folder)})
+    viewer = Versions({"prediction": folder}, labels={"prediction": found_in(folder, OBJECTS)})
     [seen] = viewer.planes().values()
     assert seen[0, 0].tolist() == [0, 0, 0]
     assert seen[6, 6].max() > 0.1
@@ -165,17 +165,17 @@ def test_labels_without_an_image_are_seen_on_black(tmp_path):
 def test_labels_of_another_size_are_named_in_place_of_a_picture(tmp_path):
     image = write(tmp_path / "image" / "a.tif", np.ones((30, 30), "uint8"), "YX").parent
     found = write(tmp_path / "found" / "a.tif", np.ones((20, 30), "uint8"), "YX").parent
-    viewer = Versions({"image": image}, labels={"found": found_in(found)})
+    viewer = Versions({"image": image}, labels={"found": found_in(found, OBJECTS)})
     assert not viewer.picture.value
     assert "Give the images that were segmented" in viewer.note.value
     with pytest.raises(UserError, match="20 x 30"):
-        found_in(found).of(open_image(image / "a.tif"))
+        found_in(found, OBJECTS).of(open_image(image / "a.tif"))
 
 
 def test_a_curtain_uncovers_labels_over_grey_values(tmp_path):
     image = write(tmp_path / "image" / "a.tif", np.full((30, 30), 9, "uint8"), "YX").parent
     found = write(tmp_path / "found" / "a.tif", np.ones((30, 30), "uint8"), "YX").parent
-    box = curtain({"image": image}, open_image, {"found": found_in(found)})
+    box = curtain({"image": image}, open_image, {"found": found_in(found, OBJECTS)})
     assert field(box, "Right").options == ("image", "found")
     assert picture(box).startswith(b"\x89PNG")
 

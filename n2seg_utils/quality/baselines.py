@@ -4,6 +4,7 @@ The filters' settings are found on noisy pixels alone: those of the least estima
 :func:`~n2seg_utils.quality.estimated_error.estimated_error`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -98,6 +99,13 @@ class Filter:
     def setting(self):
         """In words, such as "sigma 1.3 pixels"."""
         return self.wording.format(self.value) if self.value else "left as it is"
+
+    def up_to(self, other):
+        """A range of settings in words, such as "sigma 1.3 pixels" or "sigma 1.3 to 2.1 pixels"."""
+        if self.setting == other.setting or not self.value:
+            return self.setting if self.setting == other.setting else f"{self.setting} to {other.setting}"
+        before, place, after = re.match(r"([^{]*)(.*})(.*)", self.wording).groups()
+        return f"{before}{place.format(self.value)} to {place.format(other.value)}{after}"
 
 
 @dataclass(frozen=True)

@@ -115,5 +115,5 @@ def _verdict(summary):
 
 def _settings(filters):
     """In words: the weakest and the strongest."""
-    weakest, strongest = (some(filters, key=lambda one: one.value).setting for some in (min, max))
-    return weakest if weakest == strongest else f"{weakest} to {strongest}"
+    weakest, strongest = (some(filters, key=lambda one: one.value) for some in (min, max))
+    return weakest.up_to(strongest)

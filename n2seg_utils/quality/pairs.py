@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from ..data.files import is_image, list_images, pair_by_name
-from ..data.images import open_image, require_finite
+from ..data.images import central, open_image, require_finite
 from ..errors import UserError
+
+_LOOKED_AT = 512  # rows and columns
+_FLAT = 0.9  # share of neighbours that are equal in label images; of the rest, most are where objects touch
 
 
 def matched(prediction, truth):
@@ -35,6 +38,24 @@ def matched(prediction, truth):
         )
     without = [path for path in truths if path not in {true for _, true in pairs}]
     return pairs, [path.name for path in (*alone, *without)]
+
+
+def like_labels(image):
+    """Whether an image looks like a label image: beside the commonest value, neighbours are nearly all equal.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The middle of its middle plane is looked at.
+    """
+    height, width, _ = image.plane_shape
+    values = np.asarray(image.plane(image.planes // 2)[central(height, _LOOKED_AT), central(width, _LOOKED_AT)][..., 0])
+    if values.dtype.kind == "f" and (values != np.rint(values)).any():
+        return False
+    numbers, counts = np.unique(values, return_counts=True)
+    drawn = values != numbers[counts.argmax()]
+    both = drawn[:, 1:] & drawn[:, :-1]
+    return np.count_nonzero(both) > 0 and (values[:, 1:] == values[:, :-1])[both].mean() > _FLAT
 
 
 def partners(pairs, raw):

@@ -246,6 +246,18 @@ def _warnings(rows):
             f"{counted(len(same), 'image')} (for example {same[0]}) equal their truth in every pixel: are these the "
             "right folders?"
         )
+    untouched = [row["image"] for row in rows if row["rmse_raw"] == row["rmse"] and row["ssim_raw"] == row["ssim"]]
+    if untouched:
+        found.append(
+            f"{counted(len(untouched), 'image')} (for example {untouched[0]}) score exactly as the raw image does: is "
+            "this the folder of the results?"
+        )
+    clean = [row["image"] for row in rows if row["rmse_raw"] == 0 and row["rmse"] != 0]
+    if clean:
+        found.append(
+            f"Of {counted(len(clean), 'image')} (for example {clean[0]}) the raw image equals the truth in every "
+            "pixel, so the scores do not say how good the results are. Give the folder of clean images."
+        )
     other = _scaled(rows)
     if not other:
         return found

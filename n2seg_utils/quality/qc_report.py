@@ -83,7 +83,7 @@ def report_restored(out, summary, used):
     Path
         Of the HTML file.
     """
-    filters, notes = summary["filters"], _alone(summary)
+    filters, notes = summary["filters"], without_partner(summary["unmatched"])
     captions = dict.fromkeys(summary["figures"], _ONE)
     if filters:
         notes += sentences(filters)
@@ -94,9 +94,9 @@ def report_restored(out, summary, used):
 
 def report_labels(out, summary, used):
     """Write the report of what :func:`~n2seg_utils.quality.label_qc.judge_labels` found; as :func:`report_restored`."""
-    there = {name: words for name, words in _OF_ALL.items() if (Path(out) / name).exists()}
-    captions = there | dict.fromkeys(summary["figures"], "Truth, prediction, and what is right and wrong.")
-    notes = _alone(summary)
+    there = {name: words for name, words in OF_ALL.items() if (Path(out) / name).exists()}
+    captions = there | dict.fromkeys(summary["figures"], _LABELS)
+    notes = without_partner(summary["unmatched"])
     if "splits" in summary:
         notes.append(
             f"{counted(summary['splits'], 'object')} of the truth were split, and {summary['merges']:,} predicted ones "
@@ -110,7 +110,10 @@ def report_blind(out, summary, used):
     """Write the report of what :func:`~n2seg_utils.quality.blind_qc.judge_without_truth` found; as
     :func:`report_restored`."""
     findings = summary["findings"]
-    notes = [*_alone(summary), "There was no truth: nothing here proves a prediction right. What can be told:"]
+    notes = [
+        *without_partner(summary["unmatched"]),
+        "There was no truth: nothing here proves a prediction right. What can be told:",
+    ]
     notes += [_said(one) for one in findings if one["severity"] == FINE]
     warnings = [_said(one) for one in findings if one["severity"] != FINE]
     caption = "Raw, prediction and what was removed; its variance, its correlation and its values."
@@ -122,7 +125,9 @@ _ONE = (
     "Raw, prediction and truth, whole and magnified; where errors are and where structure differs; grey values, and a "
     "profile along the line in the magnified piece."
 )
-_OF_ALL = {
+_LABELS = "Truth, prediction, and what is right and wrong."
+OF_ALL = {
+    "filters.png": "Raw, prediction and simple filters: a point an image, a line for the mean.",
     "scores.png": "Scores against the IoU at which objects count as found; counts and sizes, predicted against true.",
     "confusion.png": "What pixels of each class were taken for.",
 }
@@ -135,16 +140,16 @@ def _said(finding):
     return f"{', '.join(names[:3])}{more}: {finding['sentence']}"
 
 
-def _alone(summary):
-    """A sentence about files without a partner, if there are any."""
-    names = summary["unmatched"]
+def without_partner(names):
+    """A list of the sentence about files without a partner, empty if there are none."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return [f"Not judged, for they have no partner: {', '.join(names[:5])}{more}."] if names else []
+    have = "they have" if len(names) > 1 else "it has"
+    return [f"Not judged, for {have} no partner: {', '.join(names[:5])}{more}."] if names else []
 
 
 def _write(out, title, captions, notes, scores, used, methods, warnings=()):
     figures = [
-        (f"{Path(name).stem}: {caption}" if name not in (*_OF_ALL, "filters.png") else caption, Path(out) / name)
+        (f"{Path(name).stem}: {caption}" if name not in OF_ALL else caption, Path(out) / name)
         for name, caption in captions.items()
     ]
     happened = {"judged": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **versions()}

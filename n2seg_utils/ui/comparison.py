@@ -8,19 +8,19 @@ from .region import SLOW, WIDE
 from .viewer import Versions
 
 
-def curtain(versions, open_first, labels=None):
+def curtain(versions, open_first, labels=None, names=None):
     """A viewer in which a slider uncovers one version of an image over another.
 
     Parameters
     ----------
-    versions, open_first, labels
+    versions, open_first, labels, names
         See :func:`~n2seg_utils.ui.viewer.browse`.
 
     Returns
     -------
     ipywidgets.VBox
     """
-    return _Curtain(versions, open_first, labels).box
+    return _Curtain(versions, open_first, labels, names).box
 
 
 def profile(versions, open_first):
@@ -29,14 +29,14 @@ def profile(versions, open_first):
 
 
 class _Curtain(Versions):
-    def __init__(self, versions, open_first, labels):
+    def __init__(self, versions, open_first, labels, names):
         titles = list(dict.fromkeys([*versions, *(labels or {})]))
         self.left = widgets.Dropdown(options=titles, value=titles[0], description="Left", layout=WIDE)
         self.right = widgets.Dropdown(options=titles, value=titles[1], description="Right", layout=WIDE)
         self.share = widgets.FloatSlider(
             value=50, min=0, max=100, description="Curtain %", readout_format=".0f", **SLOW
         )
-        super().__init__(versions, open_first, labels, more=[self.left, self.right, self.share])
+        super().__init__(versions, open_first, labels, None, [self.left, self.right, self.share], names)
 
     def planes(self):
         found = super().planes()

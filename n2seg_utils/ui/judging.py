@@ -15,15 +15,18 @@ from ..data.labels import bring_masks
 from ..errors import UserError
 from ..quality import plots
 from ..quality.baselines import calibrate
-from ..quality.pairs import matched
+from ..quality.label_pairs import match_labels
+from ..quality.pairs import like_labels, matched
+from ..quality.qc_report import OF_ALL, without_partner
 from ..quality.residual import FINE
 from ..settings import QualitySettings
 from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure, show_png, warn
 from .comparison import curtain, profile
+from .layers import drawn_in, found_in
 from .scores import labels_in_words, scores_in_words
-from .viewer import browse
+from .viewer import Versions, browse
 from .workflow import Workflow, fetch, free_folder, hand_over, sample
 
 _SHOWN = 3  # pictures
@@ -36,7 +39,7 @@ class Judging(Workflow):
 
     def __init__(self):
         super().__init__()
-        self.folders = self.out = self.path = None
+        self.folders = self.names = self.target = self.out = self.path = None
         self.known = ""  # the run folder of the model
 
     def check_data(self):
@@ -59,14 +62,26 @@ class Judging(Workflow):
         if not other:
             raise UserError("Name the folder of the truth, or of the raw images: there is nothing to compare with")
         if wanted.what == "labels":
-            say(f"{counted(len(list_images(fetch(folders['prediction']))), 'label image')} to judge.")
+            names, alone = self._match_labels(folders, wanted)
         else:
-            pairs, unmatched = matched(fetch(folders["prediction"]), fetch(other))
-            say(f"{counted(len(pairs), 'image')} to judge, matched by name.")
-            if unmatched:
-                warn(f"Without a partner, so not judged: {escape(', '.join(unmatched[:5]))}.")
-        self.folders, self.known = folders, wanted.model
+            pairs, alone = matched(fetch(folders["prediction"]), fetch(other))
+            names = [prediction.name for prediction, _ in pairs]
+            _doubt_labels({"prediction": pairs[0][0], "truth" if folders["truth"] else "raw": pairs[0][1]})
+        say(f"{counted(len(names), 'image')} to judge, matched by name.")
+        for words in without_partner(alone):
+            warn(escape(words))
+        self.folders, self.known, self.names = folders, wanted.model, [stem(name) for name in names]
         self._show_first()
+
+    def _match_labels(self, folders, wanted):
+        """Names of label images that have a partner, and of files that have none; says what the truth shows."""
+        names, alone, self.target = match_labels(
+            fetch(folders["prediction"]), fetch(folders["truth"], bring_masks), wanted.axes, wanted.kind,
+            _dims(wanted), fetch(folders["raw"]), wanted.axes,
+        )  # fmt: skip
+        why = f": {self.target.why}" if self.target.why else ""
+        say(f"The truth shows {escape(self.target.describe() + why)}.")
+        return names, alone
 
     def ask_settings(self):
         """Show the form for what is made of them."""
@@ -83,10 +98,9 @@ class Judging(Workflow):
         self.out = free_folder(wanted.run)
         local = {title: fetch(path) for title, path in self.folders.items()}
         if wanted.what == "labels":
-            dims = None if wanted.dimensions == "auto" else int(wanted.dimensions[0])
             self.scores, self.path = judge_label_images(
                 local["prediction"], fetch(self.folders["truth"], bring_masks), self.out, local["raw"],
-                self.known or None, axes=wanted.axes, image_axes=wanted.axes, kind=wanted.kind, dims=dims,
+                self.known or None, axes=wanted.axes, image_axes=wanted.axes, kind=wanted.kind, dims=_dims(wanted),
                 figures=wanted.figures, on_progress=update,
             )  # fmt: skip
             count = len(self.scores["per_image"])
@@ -103,28 +117,37 @@ class Judging(Workflow):
     def look(self):
         """Show the pictures that were made, the worst image first."""
         self.require("scores", "section 4")
-        there = [name for name in ("filters.png", "scores.png", "confusion.png") if (self.out / name).exists()]
-        for name in [*there, *self.scores["figures"][:_SHOWN]]:
-            say(escape(name))
+        for name, words in OF_ALL.items():
+            if (self.out / name).exists():
+                say(escape(words))
+                show_png(self.out / name)
+        for name in self.scores["figures"][:_SHOWN]:
+            say(f"<b>{escape(Path(name).stem)}</b>")
             show_png(self.out / name)
 
     def browse(self):
         """Show a viewer of all versions of the images side by side."""
         from IPython.display import display
 
-        display(browse(self._versions(), self._open))
+        versions, labels = self._versions()
+        display(browse(versions, self._open, labels, names=self.names))
 
     def curtain(self):
         """Show a viewer in which a slider uncovers one version of an image over another."""
         from IPython.display import display
 
-        display(curtain(self._versions(), self._open))
+        versions, labels = self._versions()
+        display(curtain(versions, self._open, labels, self.names))
 
     def profile(self):
         """Show a viewer of grey values along a line that is chosen with sliders."""
         from IPython.display import display
 
-        display(profile(self._versions(), self._open))
+        versions, labels = self._versions()
+        if labels:
+            say("Numbers of labels are no grey values, so there is nothing to show along a line.")
+            return
+        display(profile(versions, self._open))
 
     def report(self):
         """Say where the report is."""
@@ -151,19 +174,27 @@ class Judging(Workflow):
         return {"prediction": str(made), "truth": clean, "raw": raw}
 
     def _versions(self):
+        """The folders of what is looked at: title -> path, and of what is painted on it: title -> Labels."""
         self.require("folders", "section 2")
-        order = ("raw", "prediction", "truth")
-        labels = self.form.settings().what == "labels"
-        named = [title for title in order if self.folders[title] and not (labels and title == "truth")]
-        return {title: drive.bring(self.folders[title]) for title in named}
+        if self.form.settings().what != "labels":
+            named = [title for title in ("raw", "prediction", "truth") if self.folders[title]]
+            return {title: drive.bring(self.folders[title]) for title in named}, {}
+        found, below = drive.bring(self.folders["prediction"]), self.folders["raw"]
+        truth = drawn_in(bring_masks(self.folders["truth"]), self.target)
+        versions = {"raw": drive.bring(below)} if below else {"prediction": found}
+        return versions, {"prediction": found_in(found, self.target), "truth": truth}
 
     def _open(self, file):
         return open_image(file, self.form.settings().axes)
 
     def _show_first(self):
         """The middle plane of the first image, in all versions."""
-        versions = {title: {stem(f): f for f in list_images(path)} for title, path in self._versions().items()}
-        name = next(iter(versions["prediction"]))
+        folders, labels = self._versions()
+        if labels:
+            show_figure(Versions(folders, self._open, labels, names=self.names[:1]).figure())
+            return
+        versions = {title: {stem(f): f for f in list_images(path)} for title, path in folders.items()}
+        name = self.names[0]
         planes = {}
         for title, files in versions.items():
             if name in files:
@@ -174,9 +205,7 @@ class Judging(Workflow):
     def _tell(self):
         """The scores and verdicts, in words."""
         scores = self.scores
-        for name in scores["unmatched"][:5]:
-            warn(f"Not judged, for it has no partner: {escape(name)}")
-        for words in scores.get("warnings", ()):
+        for words in [*without_partner(scores["unmatched"]), *scores.get("warnings", ())]:
             warn(escape(words))
         if "ssim" in scores:
             say(scores_in_words(scores))
@@ -186,6 +215,20 @@ class Judging(Workflow):
                 (say if one["severity"] == FINE else warn)(words)
         else:
             say(labels_in_words(scores))
+
+
+def _dims(wanted):
+    return None if wanted.dimensions == "auto" else int(wanted.dimensions[0])
+
+
+def _doubt_labels(files):
+    """Warn of label images among restored ones; title -> file."""
+    for title, file in files.items():
+        if like_labels(open_image(file)):
+            warn(
+                f"The {title} {escape(file.name)} looks like a label image. If it is one, choose <b>labels</b> under "
+                "<b>What to judge</b>, and run both cells again; if not, look at the picture below."
+            )
 
 
 def _filtered(images, kind):

@@ -8,7 +8,7 @@ from ..data.files import list_images, stem
 from ..quality.painting import painted
 from .layers import drawn_in, found_in
 from .region import SLOW, begin, place
-from .viewer import Versions, Viewer
+from .viewer import Viewer, browse
 
 _LARGEST = 512  # pixels along the side of what is explored
 
@@ -36,10 +36,10 @@ def browse_results(images, folder, model, masks=None, truth=None):
         versions["truth"] = truth
     drawn = "the teacher's" if getattr(model.settings, "labels", "good") == "teacher" else "drawn by you"
     labels = {drawn: drawn_in(masks, model.target)} if masks else {}
-    labels["found"] = found_in(found, model.target.kind != "instances")
+    labels["found"] = found_in(found, model.target)
     there = set(map(stem, list_images(found)))
     names = [name for name in map(stem, list_images(images)) if name in there]
-    return Versions(versions, model.open, labels, "denoised" if joint else None, names=names).box
+    return browse(versions, model.open, labels, "denoised" if joint else None, names)
 
 
 def explore(model, images):

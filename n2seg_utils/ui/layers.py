@@ -28,8 +28,14 @@ class Labels:
     classes: bool = False
 
 
-def found_in(folder, classes=False):
+def found_in(folder, target):
     """Labels from a folder of label images, called like the images.
+
+    Parameters
+    ----------
+    folder : path
+    target : Target
+        What they show.
 
     Raises
     ------
@@ -47,9 +53,14 @@ def found_in(folder, classes=False):
                 f"{found.path} is {found.describe()}, but {image.path} is {image.describe()}. "
                 "Give the images that were segmented"
             )
-        return lambda number, where: np.asarray(found.plane(number)[where][..., 0]).astype("int32")
 
-    return Labels(of, classes)
+        def labels(number, where):
+            values = np.asarray(found.plane(number)[where][..., 0])
+            return (values != 0 if target.kind == "binary" else values).astype("int32")
+
+        return labels
+
+    return Labels(of, target.kind != "instances")
 
 
 def drawn_in(masks, target):

@@ -20,7 +20,7 @@ _LARGEST = 6.5  # and for one
 _DPI = 90
 
 
-def browse(versions, open_first=open_image, labels=None, on=None):
+def browse(versions, open_first=open_image, labels=None, on=None, names=None):
     """A viewer of the same images in several versions.
 
     Parameters
@@ -35,12 +35,14 @@ def browse(versions, open_first=open_image, labels=None, on=None):
         shown in place of the file's grey values.
     on : str, optional
         The version that labels are painted on; default: the first.
+    names : list of str, optional
+        Images to choose from, without endings; default: all of the first version.
 
     Returns
     -------
     ipywidgets.VBox
     """
-    return Versions(versions, open_first, labels, on).box
+    return Versions(versions, open_first, labels, on, names=names).box
 
 
 class Viewer:
@@ -145,7 +147,8 @@ class Versions(Viewer):
         self.open_first, self.first = open_first, next(iter(versions))
         self.files = {title: {stem(f): f for f in list_images(folder)} for title, folder in versions.items()}
         self.labels, self.on = labels or {}, on or self.first
-        super().__init__(list(self.files[self.first]) if names is None else names, more, Region())
+        known = list(self.files[self.first])
+        super().__init__([name for name in known if name in (names or known)] or known, more, Region())
 
     def open(self, name):
         self.images = {
