@@ -12,6 +12,7 @@ from n2seg_utils.data.findings import ERROR, NOTE, WARNING
 from n2seg_utils.data.mask_check import USUAL_PATCH, USUAL_REACH, VOLUME
 from n2seg_utils.data.near_names import near_names
 from n2seg_utils.data.samples import NAMES, write_sample
+from n2seg_utils.errors import UserError
 
 RNG = np.random.default_rng(0)
 
@@ -321,6 +322,11 @@ def test_images_given_as_masks_are_an_error(tmp_path):
     check = check_images(images, masks=images)
     assert [f.file for f in check.findings if f.severity == ERROR] == ["mask a.tif", "mask b.tif"]
     assert "its pixels are those of the image a.tif" in check.findings[0].message
+    many = save(tmp_path / "many", **{f"image_{number}": noise(64, 64) for number in range(9)})
+    with pytest.raises(UserError) as raised:
+        check_images(many, masks=many).require_ok()
+    assert str(raised.value).splitlines()[-1] == "And 4 more like these."
+    assert len(str(raised.value).splitlines()) == 6, "what is wrong with a thousand files can still be read"
     masks = save(tmp_path / "m", a=squares(20), b=squares(20))
     shutil.copyfile(images / "b.tif", masks / "b.tif")
     assert [f.file for f in check_images(images, masks=masks).findings if f.severity == ERROR] == ["mask b.tif"]

@@ -13,6 +13,7 @@ from n2seg_utils.quality.pairs import like_labels
 from n2seg_utils.quality.qc import judge
 from n2seg_utils.settings import QualitySettings
 from n2seg_utils.ui.judging import Judging
+from n2seg_utils.ui.scores import labels_in_words
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +117,17 @@ def test_a_range_of_settings_names_its_unit_once(name, values, words):
     method = METHODS[name]
     weak, strong = (Filter(name, method.label, method.function, value, method.wording) for value in values)
     assert weak.up_to(strong) == words
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"), [(1.5, "1.5 times larger than"), (0.5, "2.0 times smaller than"), (1.1, ""), (None, "")]
+)
+def test_outlines_that_are_all_too_wide_or_too_narrow_are_said_so(ratio, words):
+    scores = {"per_image": [{}] * 3, "f1": 0.5, "splits": 0, "sizes": {"ratio": ratio}}
+    assert words in labels_in_words(scores)
+    assert ("times" in labels_in_words(scores)) == bool(words)
+
+
+def test_scores_of_one_image_are_said_to_be_chance():
+    assert "partly chance" in labels_in_words({"per_image": [{}], "iou": 0.9})
+    assert "partly chance" not in labels_in_words({"per_image": [{}] * 3, "iou": 0.9})

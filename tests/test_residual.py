@@ -55,7 +55,7 @@ def test_a_perfect_prediction_raises_no_worry(sigma, seed):
     assert worries(verdict) == set()
     assert verdict.severity == FINE
     assert verdict.about("correlation").sentence == (
-        "The residual looks like noise that is independent from pixel to pixel, as Noise2Void assumes."
+        "The noise is independent from pixel to pixel, as Noise2Void assumes."
     )
     assert not verdict.invented.any()
     assert not verdict.lost.any()

@@ -18,6 +18,7 @@ from .summaries import summarise
 from .truth_check import check_truth
 
 _CLEAN = 0.005  # of the brightness range: noise that nobody sees
+_TOLD = 5  # errors at a time
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Check:
     def require_ok(self):
         """Raise a UserError that lists what must change first, if anything."""
         if not self.ok:
-            raise UserError("\n".join(str(f) for f in self.findings if f.severity == ERROR))
+            wrong = [str(finding) for finding in self.findings if finding.severity == ERROR]
+            more = [f"And {len(wrong) - _TOLD} more like these."] if len(wrong) > _TOLD else []
+            raise UserError("\n".join(wrong[:_TOLD] + more))
 
     def describe(self):
         """Size, cost and noise of the images, in words."""

@@ -47,9 +47,9 @@ def merged(findings):
 
 
 def some(names):
-    """The first of some names, and a sign that there are more.
+    """The first of some names, and how many more there are.
 
     >>> some(["a.tif", "b.tif"]), some(["a", "b", "c", "d"])
-    ('a.tif, b.tif', 'a, b, c ...')
+    ('a.tif, b.tif', 'a, b, c and 1 more')
     """
-    return ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -207,7 +207,7 @@ def report_parts(segmenter):
         figures.append((f"The score while training, on patches: {score}.", plots.loss_curve(run.history())))
     curve = tuning_curve(segmenter)
     if curve:
-        figures.append((_about_tuning(segmenter), plots.threshold_curve(curve, rule.threshold)))
+        figures.append((about_tuning(segmenter), plots.threshold_curve(curve, rule.threshold)))
     happened = {
         **run.course(),
         "images": len(facts["images"]),
@@ -294,12 +294,16 @@ def _validating(segmenter):
     return [(image, mask) for image, mask in zip(*annotated_images(settings)) if image.path.name in names]
 
 
-def _about_tuning(segmenter):
+def about_tuning(segmenter):
+    """What the curve of thresholds shows, in words."""
     if segmenter.run.facts().get("thresholds") and not segmenter.settings.clean_masks:
         return (
             "How much labels and prediction know of each other (DMI, as a share of what is possible) for other "
             "thresholds; the line is the one in use."
         )
-    target = segmenter.target
-    score = "average precision (mean of IoU 0.5 and 0.50 to 0.95)" if target.kind == "instances" else "IoU"
-    return f"The {score} on the validation images for other thresholds; the line is the one in use."
+    if segmenter.target.kind != "instances":
+        return "The IoU on the validation images for other thresholds; the line is the one in use."
+    return (
+        "The average precision (mean of IoU 0.5 and 0.50 to 0.95) on the validation images for other thresholds; the "
+        "line is the one in use. Tuning does not move it for less than half an object, which would prove nothing."
+    )

@@ -150,7 +150,7 @@ def shared_noise(left, prediction):
 def describe_correlation(correlation):
     """How pixels share noise, in words, with the settings that fit."""
     if correlation.axis is None:
-        return "The residual looks like noise that is independent from pixel to pixel, as Noise2Void assumes."
+        return "The noise is independent from pixel to pixel, as Noise2Void assumes."
     along = {"horizontal": "along x", "vertical": "along y", "both": "along x and y", "square": "in all directions"}
     return (
         f"The noise is correlated {along[correlation.axis]} over about {correlation.length // 2} pixels: train with "

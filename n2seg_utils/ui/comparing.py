@@ -18,6 +18,7 @@ from ..words import counted
 from . import forms, progress
 from .boards import Course, means_table, table_of_runs
 from .boxes import say, show_figure, show_png, warn
+from .links import linked
 from .plan_words import plan_in_words
 from .segmenting import thumbnails
 from .viewer import browse
@@ -188,7 +189,7 @@ class Comparing(Workflow):
         """Say where the report is."""
         self.require("found", "section 4")
         say(
-            f"The report is {escape(str(self.out / 'report.html'))}, and report.pdf beside it. So are runs.csv, with "
+            f"The report is {linked(self.out / 'report.html')}, and report.pdf beside it. So are runs.csv, with "
             "each run, means.csv, and, in the folder runs, all models."
         )
 

@@ -13,6 +13,7 @@ from ..settings import DenoiseSettings
 from ..words import counted
 from . import forms, progress
 from .boxes import say, show_figure
+from .links import linked
 from .scores import scores_in_words, show_blind
 from .viewer import browse
 from .workflow import Workflow, fetch, sample, show_findings
@@ -120,7 +121,7 @@ class Denoising(Workflow):
 
         self.require("model", "section 4")
         path = write_denoise_report(self.model, self.scores, self.blind)
-        say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
+        say(f"The report is {linked(path)}. Everything of this run is in {escape(str(path.parent))}.")
 
 
 def _thumbnails(images):

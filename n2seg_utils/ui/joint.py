@@ -9,6 +9,7 @@ from ..settings import JointSettings
 from ..words import counted
 from . import progress
 from .boxes import say, show_figure
+from .links import linked
 from .preview import preview_both
 from .scores import scores_in_words, show_blind
 from .segmenting import Segmenting
@@ -76,4 +77,4 @@ class Joint(Segmenting):
 
         self.require("model", "section 4")
         path = write_joint_report(self.model, self.scores, self.blind)
-        say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
+        say(f"The report is {linked(path)}. Everything of this run is in {escape(str(path.parent))}.")

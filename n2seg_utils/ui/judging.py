@@ -25,6 +25,7 @@ from . import forms, progress
 from .boxes import say, show_figure, show_png, warn
 from .comparison import curtain, profile
 from .layers import drawn_in, found_in
+from .links import linked
 from .scores import labels_in_words, scores_in_words
 from .viewer import Versions, browse
 from .workflow import Workflow, fetch, free_folder, hand_over, sample
@@ -153,7 +154,7 @@ class Judging(Workflow):
         """Say where the report is."""
         self.require("path", "section 4")
         pdf = self.path.with_suffix(".pdf")
-        say(f"The report is {escape(str(self.path))}, and {escape(pdf.name)} beside it. Everything else is there too.")
+        say(f"The report is {linked(self.path)}, and {linked(pdf)} beside it. Everything else is there too.")
 
     def download(self):
         """In Colab, download scores, pictures and report as a zip; elsewhere say where they are."""

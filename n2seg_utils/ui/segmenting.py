@@ -16,6 +16,7 @@ from . import forms, progress
 from .boxes import say, show_figure
 from .label_grid import LabelGrid
 from .label_viewer import browse_results, explore
+from .links import linked
 from .scores import labels_in_words
 from .workflow import Workflow, fetch, free_folder, sample, show_findings
 
@@ -130,7 +131,14 @@ class Segmenting(Workflow):
 
     def show_labels(self, scores):
         """Show how good labels are, in numbers and pictures."""
-        from ..models.segment_report import about_labels, example_figure, judged_on, tuning_curve, validation_images
+        from ..models.segment_report import (
+            about_labels,
+            about_tuning,
+            example_figure,
+            judged_on,
+            tuning_curve,
+            validation_images,
+        )
 
         more = [judged_on(self.model), *about_labels(self.model.run.facts())]
         say(labels_in_words(scores, "validation image") + escape(" ".join(more)))
@@ -140,6 +148,7 @@ class Segmenting(Workflow):
             show_figure(figure)
         curve = tuning_curve(self.model)
         if curve:
+            say(escape(about_tuning(self.model)))
             show_figure(plots.threshold_curve(curve, self.model.stored.threshold))
 
     def explore(self):
@@ -237,7 +246,7 @@ class Segmenting(Workflow):
 
         self.require("model", "section 4")
         path = write_segment_report(self.model, self.scores)
-        say(f"The report is {escape(str(path))}. Everything of this run is in {escape(str(path.parent))}.")
+        say(f"The report is {linked(path)}. Everything of this run is in {escape(str(path.parent))}.")
 
 
 class _Later:
