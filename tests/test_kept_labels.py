@@ -97,7 +97,7 @@ def test_a_grid_shows_twelve_at_a_time_and_remembers_what_was_ticked():
     asked = []
     grid = LabelGrid([f"image {n}" for n in range(30)], lambda name: (asked.append(name), picture(name))[1])
     assert len(asked) == len(grid.grid.children) == 12
-    assert ticks(grid)[3].description == "image 3: 5 objects"
+    assert ticks(grid)[3].description == "5 objects: image 3"
     assert (grid.before.disabled, grid.after.disabled) == (True, False)
     ticks(grid)[3].value = True
     grid.after.click()
@@ -115,12 +115,22 @@ def test_a_grid_shows_twelve_at_a_time_and_remembers_what_was_ticked():
 
 def test_all_of_a_page_can_be_kept_or_left():
     grid = LabelGrid([f"image {n}" for n in range(15)], picture)
-    every, none = grid.box.children[0].children[3:]
+    every, none = grid.box.children[1].children[3:5]
     assert isinstance(every, widgets.Button)
     every.click()
     assert len(grid.kept) == 12
     none.click()
     assert grid.kept == []
+
+
+def test_pictures_can_be_made_larger_to_look_closely():
+    grid = LabelGrid([f"image {n}" for n in range(15)], picture)
+    widths = {part.layout.width for cell in grid.grid.children for part in cell.children}
+    assert widths == {"220px"}
+    grid.size.label = "large"
+    assert {part.layout.width for cell in grid.grid.children for part in cell.children} == {"440px"}
+    grid.turn(1)
+    assert {part.layout.width for cell in grid.grid.children for part in cell.children} == {"440px"}
 
 
 # The notebook

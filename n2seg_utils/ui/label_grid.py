@@ -2,7 +2,9 @@
 
 import ipywidgets as widgets
 
-_PAGE, _WIDTH = 12, 220  # pictures at a time, pixels of one
+_PAGE = 12  # pictures at a time
+_WIDTHS = {"small": 220, "middle": 330, "large": 440}  # pixels of one
+_ADVICE = "Tick the pictures in which all that you would draw is marked, and nothing else."
 
 
 class LabelGrid:
@@ -27,7 +29,14 @@ class LabelGrid:
         self.before, self.after = _button("Previous", lambda: self.turn(-1)), _button("Next", lambda: self.turn(1))
         every = _button("Keep all on this page", lambda: self.tick(True))
         none = _button("Keep none on this page", lambda: self.tick(False))
-        self.box = widgets.VBox([widgets.HBox([self.before, self.place, self.after, every, none]), self.grid])
+        self.size = widgets.SelectionSlider(
+            description="Pictures", options=[(name, f"{width}px") for name, width in _WIDTHS.items()]
+        )
+        self.size.observe(lambda _: self._resize(), "value")
+        head = widgets.Box(
+            [self.before, self.place, self.after, every, none, self.size], layout={"flex_flow": "row wrap"}
+        )
+        self.box = widgets.VBox([widgets.HTML(_ADVICE), head, self.grid])
         self.turn(0)
 
     @property
@@ -53,8 +62,9 @@ class LabelGrid:
         if name not in self.known:
             self.known[name] = self.picture(name)
         png, words = self.known[name]
-        layout = {"width": f"{_WIDTH}px"}
-        tick = widgets.Checkbox(value=self.ticked[name], description=f"{name}: {words}", indent=False, layout=layout)
+        layout = {"width": self.size.value}
+        # What was found comes first: long names of files are cut off.
+        tick = widgets.Checkbox(value=self.ticked[name], description=f"{words}: {name}", indent=False, layout=layout)
 
         def ticked(change):
             self.ticked[name] = change["new"]
@@ -64,6 +74,11 @@ class LabelGrid:
         return widgets.VBox(
             [widgets.Image(value=png, format="png", layout=layout), tick], layout={"margin": "4px"}
         ), tick
+
+    def _resize(self):
+        for cell, _ in self.cells:
+            for part in cell.children:
+                part.layout.width = self.size.value
 
     def _count(self):
         first, last = self.page * _PAGE + 1, min((self.page + 1) * _PAGE, len(self.names))

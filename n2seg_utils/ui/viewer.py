@@ -72,8 +72,8 @@ class Viewer:
         self.note = widgets.HTML()
         seen = [*region.fields, self.contrast] if region else [self.contrast]
         fields = [self.time, self.plane, self.channel, *more, *seen]
-        rows = widgets.Box([self.name, *fields], layout={"flex_flow": "row wrap"})
-        self.box = widgets.VBox([rows, self.picture, self.note])
+        rows = widgets.Box(fields, layout={"flex_flow": "row wrap"})
+        self.box = widgets.VBox([self.name, rows, self.picture, self.note])
         self.name.observe(lambda _: self._choose(), "value")
         for field in fields:
             field.observe(lambda _: self._draw(), "value")
