@@ -503,7 +503,7 @@ WRONG = {
     ),
     "grey image": (
         [np.random.default_rng(0).integers(0, 250, (SIDE, SIDE)).astype("uint8")],
-        r"The mask .*0\.tif holds \d+ values in many pieces.*Save it without smoothing",
+        r"The mask .*0\.tif holds \d+ values in many pieces.*save it without smoothing",
     ),
     "too many objects": (
         [np.arange(65_537, dtype="uint32").reshape(1, -1).repeat(2, axis=0)],

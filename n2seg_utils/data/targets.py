@@ -147,8 +147,9 @@ def recognise(masks, kind="auto"):
     if kind in ("auto", "classes"):
         raise UserError(
             f"The mask {found.most} holds {found.count} values in many pieces, which are neither "
-            "classes nor objects. Save it without smoothing and compression, with one number a class or object; or, if "
-            "they are objects in many pieces, use the target instances. Is it an image? Then exchange the two folders"
+            "classes nor objects. Is it an image? Then give the folder of the masks, or exchange the two folders. Are "
+            "they objects in several pieces? Then say that masks show instances (target). Else save it without "
+            "smoothing and compression, with one number a class or object"
         )
     return _chosen(kind, found, Target("instances", why="you said so"))
 

@@ -79,7 +79,7 @@ def labels_in_words(scores, of="image"):
 def _remarks(scores):
     """What the numbers do not say by themselves."""
     if len(scores["per_image"]) < _FEW:
-        yield "Of so few images, scores are partly chance: with more masks you would know better. "
+        yield "Of so few images, scores are partly chance: more of them would tell more. "
     ratio = (scores.get("sizes") or {}).get("ratio")
     if ratio and abs(np.log(ratio)) > np.log(_OFF):
         word, why = ("larger", "wide") if ratio > 1 else ("smaller", "narrow")

@@ -21,6 +21,7 @@ from .scores import labels_in_words
 from .workflow import Workflow, fetch, free_folder, sample, show_findings
 
 _SHOWN = 4  # thumbnails
+_SPECKS = 10  # pixels: smaller ones are hardly objects
 
 
 class Segmenting(Workflow):
@@ -75,7 +76,9 @@ class Segmenting(Workflow):
         wanted = self.form.settings()
         images, masks, truth = self.given(wanted)
         brought = self.masks_of(wanted, images, masks)
-        found = check_images(fetch(images), fetch(truth), wanted.axes, brought, wanted.target, self.joint)
+        one_class = getattr(wanted, "labels", "good") == "noisy"  # whatever numbers the masks have
+        kind = "binary" if one_class else wanted.target
+        found = check_images(fetch(images), fetch(truth), wanted.axes, brought, kind, self.joint)
         show_findings(found)
         self.warnings = found.warnings
         self.images, self.masks, self.truth, self.target = images, masks, truth, found.target
@@ -287,8 +290,13 @@ def _counts_in_words(counts, folder):
         for row in counts[:most]
     ]
     more = f"<tr><td>and {len(counts) - most} more</td></tr>" if len(counts) > most else ""
+    specks = [row for row in counts if row["objects"] and float(row["median_pixels"]) < _SPECKS]
+    dust = (
+        f"In {counted(len(specks), 'image')}, half of the objects have fewer than {_SPECKS} pixels: these are specks, "
+        "and no objects. Enter a larger <b>Smallest object</b> above, in the advanced settings, or train longer."
+    )
     head = "<tr><th></th><th>objects</th><th>median size (pixels)</th></tr>"
     return (
         f"{counted(total, 'object')}. Each is measured in {escape(str(folder / 'objects.csv'))}, each image in "
-        f"counts.csv beside it.<table>{head}{''.join(rows)}{more}</table>"
+        f"counts.csv beside it.<table>{head}{''.join(rows)}{more}</table>{dust if specks else ''}"
     )
