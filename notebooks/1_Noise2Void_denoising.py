@@ -163,6 +163,9 @@ work.preview()
 # %% [markdown]
 # Now denoise all your images, one file after another. They keep their pixel size and open in Fiji. If this is cut
 # short, run it again: finished files are kept.
+#
+# The last cell shows images and results, and the clean images if you gave some, side by side. **Zoom** in and move *Down*
+# and *Across* to see a region pixel by pixel; sliders can be moved with the arrow keys too.
 
 # %% cellView="form"
 # @title How to save the results?

@@ -194,6 +194,9 @@ work.explore()
 # images open in Fiji, and the outlines, if you want
 # them, in its ROI Manager: correct them there, and use them as masks for a better model (of objects; of several classes,
 # correct the label images). If this is cut short, run it again: finished files are kept.
+#
+# The last cell shows images, what they look like denoised, what you drew and what was found, side by side. **Zoom** in
+# and move *Down* and *Across* to see a region pixel by pixel; sliders can be moved with the arrow keys too.
 
 # %% cellView="form"
 # @title How to save the results?

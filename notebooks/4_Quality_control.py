@@ -128,7 +128,8 @@ work.judge()
 work.look()
 
 # %% [markdown]
-# All versions of each image side by side.
+# All versions of each image side by side; labels are painted on the raw image. **Zoom** in and move *Down* and *Across*
+# to see a region pixel by pixel; sliders can be moved with the arrow keys too.
 
 # %% cellView="form"
 # @title Side by side

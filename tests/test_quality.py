@@ -31,6 +31,18 @@ def scores(truth, image):
     return image_scores([truth[..., None]], [image[..., None]])
 
 
+@pytest.mark.parametrize(
+    ("titles", "words"), [(("noisy", "denoised", "found"), "denoise"), (("image",), "is found yet")]
+)
+def test_a_score_of_nothing_is_no_flat_line_without_words(titles, words):
+    preview = dict.fromkeys(titles, np.eye(9))
+    row = {"epoch": 1, "loss": 1, "val_loss": 1, "score": 0.0, "val_score": 0.0}
+    texts = [text.get_text() for text in plots.progress_picture([row], preview).axes[0].texts]
+    assert len(texts) == 1
+    assert words in texts[0]
+    assert not plots.progress_picture([row, row | {"epoch": 2, "val_score": 0.3}], preview).axes[0].texts
+
+
 def test_nrmse_is_the_root_of_the_mean_square_not_of_the_mean_absolute_error():
     rng = np.random.default_rng(0)
     truth = np.linspace(0, 1, 10_000).reshape(100, 100)

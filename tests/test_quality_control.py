@@ -298,6 +298,6 @@ def test_filters_are_set_on_each_image_and_channels_may_differ_in_number(tmp_pat
             )
     found = judge(tmp_path / "prediction", tmp_path / "truth", tmp_path / "raw", filters=True)["filters"]
     assert [len(values) for values in found["values"].values()] == [2] * 7
-    assert re.fullmatch(r"sigma [\d.]+ pixels to sigma [\d.]+ pixels", found["settings"]["gaussian"])
+    assert re.fullmatch(r"sigma [\d.]+ to [\d.]+ pixels", found["settings"]["gaussian"])
     for blind, oracle in zip(found["values"]["gaussian"], found["values"]["gaussian_with_truth"]):
         assert oracle >= blind - 1e-6

@@ -429,7 +429,7 @@ def test_an_empty_image_is_not_stretched_until_noise_looks_like_nuclei(segmenter
 def test_the_example_shows_what_was_drawn_and_what_is_found(segmenter):
     words, figure = example_figure(segmenter)
     assert words.startswith("nuclei_0")
-    assert [axis.get_title() for axis in figure.axes] == ["truth", "prediction", "right and wrong"]
+    assert [axis.get_title() for axis in figure.axes] == ["drawn by you", "found", "right and wrong"]
 
 
 def test_the_explorer_tries_thresholds_and_changes_nothing(segmenter, sample):

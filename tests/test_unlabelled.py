@@ -23,7 +23,7 @@ from n2seg_utils.data.tables import read_table
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.models.guesses import guess_folder, mask_folder
 from n2seg_utils.models.objects import Rule
-from n2seg_utils.models.segment_report import judge_segmenter, judged_on, write_segment_report
+from n2seg_utils.models.segment_report import example_figure, judge_segmenter, judged_on, write_segment_report
 from n2seg_utils.models.segmenter import Segmenter
 from n2seg_utils.models.unlabelled import UnlabelledWork, mean_width, spoiled
 from n2seg_utils.quality.dmi import threshold_by_dmi
@@ -234,6 +234,11 @@ def trained(sample, tmp_path_factory):
         return train_segmenter(wanted(sample, tmp_path_factory.mktemp("runs") / "none"))
     finally:
         tempfile.tempdir = before
+
+
+def test_a_first_guess_is_not_called_the_truth(trained):
+    titles = [axis.get_title() for axis in example_figure(trained)[1].axes[:2]]
+    assert titles == ["first guess", "found"]
 
 
 def test_each_round_learns_what_the_network_of_the_last_one_finds_and_spoils_it(sample, tmp_path):

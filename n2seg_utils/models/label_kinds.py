@@ -1,4 +1,12 @@
-"""How masks of different worth are learned from."""
+"""How masks of different worth are learned from, and what they are called beside what is found."""
+
+_DRAWN = "drawn by you", "found"
+TITLES = {
+    "good": _DRAWN,
+    "noisy": _DRAWN,
+    "teacher": ("the teacher's", "the student's"),
+    "none": ("first guess", "found"),
+}
 
 
 def work_for(settings):

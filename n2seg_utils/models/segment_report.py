@@ -15,9 +15,11 @@ from ..quality.report import write_report
 from .annotated_data import annotated_images
 from .annotated_split import CLEAN
 from .guesses import mask_folder, unlabelled
+from .label_kinds import TITLES
 from .methods import documented
 from .student_report import about_student, judge_by_people, regions_of
 from .trained import result_name
+from .tuning import about_tuning
 from .unlabelled_report import about_thresholds, judge_by_correct_masks
 
 _SHOWN = {2: 1024, 3: 320}  # pixels along the side of a figure; in 3D many planes are looked at for the one shown
@@ -102,6 +104,7 @@ def example_figure(segmenter, number=0):
         np.maximum(truth, 0),
         segmenter.find_in_plane(found, segmenter.rule_of(image)(pixels, found)),
         classes=segmenter.target.kind != "instances",
+        titles=TITLES["good" if any(row["use"] == CLEAN for row in _split(segmenter)) else _labels(segmenter.settings)],
     )
     return words, figure
 
@@ -292,18 +295,3 @@ def _validating(segmenter):
     use = CLEAN if any(row["use"] == CLEAN for row in rows) else "validate"
     names = {row["image"] for row in rows if row["use"] == use}
     return [(image, mask) for image, mask in zip(*annotated_images(settings)) if image.path.name in names]
-
-
-def about_tuning(segmenter):
-    """What the curve of thresholds shows, in words."""
-    if segmenter.run.facts().get("thresholds") and not segmenter.settings.clean_masks:
-        return (
-            "How much labels and prediction know of each other (DMI, as a share of what is possible) for other "
-            "thresholds; the line is the one in use."
-        )
-    if segmenter.target.kind != "instances":
-        return "The IoU on the validation images for other thresholds; the line is the one in use."
-    return (
-        "The average precision (mean of IoU 0.5 and 0.50 to 0.95) on the validation images for other thresholds; the "
-        "line is the one in use. Tuning does not move it for less than half an object, which would prove nothing."
-    )

@@ -127,6 +127,21 @@ def tune_segmenter(segmenter, images, parts, annotate, on_progress=None):
     return tuned
 
 
+def about_tuning(segmenter):
+    """What the curve of thresholds shows, in words."""
+    if segmenter.run.facts().get("thresholds") and not segmenter.settings.clean_masks:
+        return (
+            "How much labels and prediction know of each other (DMI, as a share of what is possible) for other "
+            "thresholds; the line is the one in use."
+        )
+    if segmenter.target.kind != "instances":
+        return "The IoU on the validation images for other thresholds; the line is the one in use."
+    return (
+        "The average precision (mean of IoU 0.5 and 0.50 to 0.95) on the validation images for other thresholds; the "
+        "line is the one in use. Tuning does not move it for less than half an object, which would prove nothing."
+    )
+
+
 def examples_of(segmenter, images, parts, annotate, use="validate"):
     """Probabilities and truth of frames of one use, as far as something is known of them, until they are enough."""
     pixels_left = _TUNED_ON

@@ -91,7 +91,9 @@ def mistakes(plane, truth, prediction, classes=False, z=None, size=4.2):
     return figure
 
 
-def truth_and_prediction(plane, truth, prediction, score="", classes=False, z=None, size=3.6):
+def truth_and_prediction(
+    plane, truth, prediction, score="", classes=False, z=None, size=3.6, titles=("truth", "prediction")
+):
     """Three panels: the truth, the prediction with a line of text below it, and the :func:`mistakes`.
 
     Returns
@@ -99,7 +101,7 @@ def truth_and_prediction(plane, truth, prediction, score="", classes=False, z=No
     matplotlib.figure.Figure
     """
     figure, axes = _panels([truth.shape] * 3, size)
-    for axis, labels, title, line in zip(axes, (truth, prediction), ("truth", "prediction"), ("", score)):
+    for axis, labels, title, line in zip(axes, (truth, prediction), titles, ("", score)):
         _draw_labels(axis, plane, _slice(labels, z), classes, title, line)
     if classes:
         _class_legend(axes[0], [truth, prediction], **_BELOW)

@@ -111,6 +111,9 @@ def progress_picture(history, preview, size=3.0):
     axes = figure.subplots(1, len(preview) + 1, width_ratios=[1.4] + [1] * len(preview))
     low, high = np.percentile(next(iter(preview.values())), (1, 99.5))
     _draw_loss(axes[0], history)
+    if "val_score" in history[0] and not any(row["score"] or row["val_score"] for row in history):
+        words = "first it learns to denoise:\nno score yet" if "denoised" in preview else "nothing is found yet"
+        axes[0].text(0.5, 0.5, words, transform=axes[0].transAxes, ha="center", fontsize=9, color=_INK)
     for axis, (title, plane) in zip(axes[1:], preview.items()):
         axis.imshow(plane, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
         axis.set(title=title, xticks=[], yticks=[])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import ipywidgets as widgets
 
 from ..data.files import list_images, stem
+from ..models.label_kinds import TITLES
 from ..quality.painting import painted
 from .layers import drawn_in, found_in
 from .region import SLOW, begin, place
@@ -34,7 +35,7 @@ def browse_results(images, folder, model, masks=None, truth=None):
     versions = {"noisy": images, "denoised": folder / "denoised"} if joint else {"image": images}
     if truth:
         versions["truth"] = truth
-    drawn = "the teacher's" if getattr(model.settings, "labels", "good") == "teacher" else "drawn by you"
+    drawn = TITLES[getattr(model.settings, "labels", "good")][0]
     labels = {drawn: drawn_in(masks, model.target)} if masks else {}
     labels["found"] = found_in(found, model.target)
     there = set(map(stem, list_images(found)))
