@@ -129,6 +129,9 @@ def test_quality_control_shows_scores_a_curtain_a_profile_and_a_report(page, ser
         before = notebook.source_of(cell)
         notebook.move_slider(label, cell, times=10)
         notebook.wait_for_other_picture(cell, before)
+    cell = "Where is the report?"
+    notebook.at(cell).locator(notebook.output).get_by_role("link").first.click()
+    expect(page.get_by_role("tab", name="report.html")).to_be_visible()
     look_at(page, report_of(server), 3)
 
 
