@@ -13,6 +13,7 @@ from n2seg_utils.data.images import open_image
 from n2seg_utils.data.targets import Target
 from n2seg_utils.errors import UserError
 from n2seg_utils.quality import restoration_plots
+from n2seg_utils.ui.comparing import Comparing
 from n2seg_utils.ui.comparison import curtain, profile
 from n2seg_utils.ui.layers import drawn_in, found_in
 from n2seg_utils.ui.region import Region, thinned
@@ -119,10 +120,13 @@ def test_what_a_browser_gets_of_a_large_stack_has_the_size_of_a_screen(make, tmp
 def test_of_a_mapped_file_no_more_is_read_than_is_seen(tmp_path, monkeypatch):
     stack = np.zeros((2, 3000, 3000), "uint16")
     viewer = Versions({"noisy": write(tmp_path / "noisy" / "a.tif", stack, "ZYX").parent})
-    copied = []
-    monkeypatch.setattr(
-        np, "asarray", lambda a, *more, asarray=np.asarray: copied.append(np.size(a)) or asarray(a, *more)
-    )
+    copied, asarray = [], np.asarray
+
+    def counting(values, *more, **named):
+        copied.append(np.size(values))
+        return asarray(values, *more, **named)
+
+    monkeypatch.setattr(np, "asarray", counting)
     viewer.plane.value = 1
     assert 0 < max(copied) <= viewer.side**2
 
@@ -170,6 +174,27 @@ def test_labels_of_another_size_are_named_in_place_of_a_picture(tmp_path):
     assert "Give the images that were segmented" in viewer.note.value
     with pytest.raises(UserError, match="20 x 30"):
         found_in(found, OBJECTS).of(open_image(image / "a.tif"))
+
+
+@pytest.mark.parametrize("kind", ["labels", "denoised", "both"])
+def test_the_best_of_a_comparison_is_shown_as_what_it_is(kind, tmp_path, monkeypatch):
+    labels = np.zeros((30, 30), "uint16")
+    labels[4:9, 4:9] = 7
+    grey = np.random.default_rng(0).integers(0, 99, (30, 30)).astype("uint16")
+    source, out = write(tmp_path / "source" / "a.tif", grey, "YX").parent, tmp_path / "out"
+    out.mkdir()
+    if kind == "both":
+        write(out / "denoised" / "a.tif", grey, "YX")
+        write(out / "labels" / "a.tif", labels, "YX")
+    else:
+        write(out / "a.tif", labels if kind == "labels" else grey, "YX")
+    shown = []
+    monkeypatch.setattr(
+        "n2seg_utils.ui.comparing.browse", lambda *given, **more: shown.append(Versions(*given, **more))
+    )
+    Comparing().viewer(source, out)
+    titles = {"labels": ["image", "found"], "denoised": ["noisy", "denoised"], "both": ["image", "denoised", "found"]}
+    assert list(shown[0].planes()) == titles[kind]
 
 
 def test_a_curtain_uncovers_labels_over_grey_values(tmp_path):

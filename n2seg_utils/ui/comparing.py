@@ -4,8 +4,10 @@ from html import escape
 from pathlib import Path
 
 from ..data.check import check_images
-from ..data.files import make_folder, write_text
+from ..data.files import list_images, make_folder, write_text
+from ..data.images import open_image
 from ..data.labels import bring_masks
+from ..data.targets import Target
 from ..errors import UserError
 from ..experiments import written
 from ..experiments.advice import way
@@ -13,11 +15,13 @@ from ..experiments.choice import choose, models_of
 from ..experiments.file import Experiment
 from ..models.run_folder import RunFolder
 from ..quality import plots
+from ..quality.pairs import like_labels
 from ..settings import CompareSettings
 from ..words import counted
 from . import forms, progress
 from .boards import Course, means_table, table_of_runs
 from .boxes import say, show_figure, show_png, warn
+from .layers import found_in
 from .links import linked
 from .plan_words import plan_in_words
 from .segmenting import thumbnails
@@ -180,10 +184,12 @@ class Comparing(Workflow):
 
     def viewer(self, source, folder):
         """See :meth:`Workflow.viewer`."""
-        versions = {"image": source} | {
-            name: folder / name for name in ("denoised", "labels") if (folder / name).is_dir()
-        }
-        return browse(versions if len(versions) > 1 else versions | {"result": folder})
+        several = (folder / "labels").is_dir()
+        found = folder / "labels" if several else folder
+        if not several and not like_labels(open_image(list_images(folder)[0])):
+            return browse({"noisy": source, "denoised": folder})
+        versions = {"image": source} | ({"denoised": folder / "denoised"} if several else {})
+        return browse(versions, labels={"found": found_in(found, Target("instances"))}, on=list(versions)[-1])
 
     def report(self):
         """Say where the report is."""
