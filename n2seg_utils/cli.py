@@ -204,7 +204,7 @@ def _qc(options, answer):
         cli_scores.print_label_scores(found)
     else:
         if options.model:
-            raise UserError("--model is for labels: denoised images may be known to theirs. Leave that option out")
+            raise UserError("--model is for labels; a denoiser may have seen what it is judged by. Leave --model out")
         found, report = workflows.judge_restored(
             wanted["prediction"], wanted["truth"], wanted["raw"], wanted["out"], wanted["axes"],
             maps=wanted["maps"], filters=wanted["filters"], figures=wanted["figures"],

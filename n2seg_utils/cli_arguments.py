@@ -82,13 +82,13 @@ def parser():
         _add(workflows, "train segment", "train a U-Net on images and masks"), "folder of images, or one file", masks
     )
     _train(
-        _add(workflows, "train joint", "train one network to denoise and to segment; some images have masks"),
+        _add(workflows, "train joint", "train to denoise and to segment; masks of some images are enough"),
         "folder of noisy images, annotated or not", masks.replace("masks", "masks of some of them"),
     )  # fmt: skip
     _resume(_add(commands, "resume", "go on with a training that was stopped"))
     _predict(_add(commands, "predict", "apply a trained model"))
     _export(_add(commands, "export", "write a model for other software"))
-    _qc(_add(commands, "qc", "score restored images or labels against the truth"))
+    _qc(_add(commands, "qc", "judge restored images, with or without the truth, or labels"))
     _experiments(commands)
     _notebook(_add(commands, "notebook", "run a notebook headless"))
     _demo(_add(commands, "demo", "denoise and segment the built-in sample, to a report"))

@@ -12,6 +12,15 @@ def counted(number, word):
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
+def rounded(number, digits=3):
+    """A number of so many digits, never as a power of ten if it is large.
+
+    >>> rounded(1234.5), rounded(0.0412, 2), rounded(12)
+    ('1,230', '0.041', '12')
+    """
+    return f"{float(f'{number:.{digits}g}'):,.10g}"
+
+
 def sentence(words):
     """Words with a full stop, unless they end with a mark already.
 

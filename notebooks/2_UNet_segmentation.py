@@ -75,7 +75,7 @@ runtime.mount_drive()
 #
 # | kind | you have | it costs you | it gives |
 # |---|---|---|---|
-# | *good* | masks that people drew with care | hours of drawing; a handful is a beginning | objects one by one, and the best result |
+# | *good* | masks that people drew with care | hours of drawing; ten images are a beginning | objects one by one, and the best result |
 # | *noisy* | quick, incomplete or thresholded masks of one class | minutes | one class: foreground. Pixels that are missing or wrong at random [cost little](https://arxiv.org/abs/2103.11594); masks that are all too wide or too thin teach just that. A few correct masks set the threshold |
 # | *teacher* | what Omnipose, Cellpose, StarDist or another large model made of your images | no drawing, but running that program once | its objects from a small network that is fast, exports to Fiji, and makes its teacher's mistakes too. A few correct masks tell how many |
 # | *none* | nothing | nothing | one class: what is brighter (or darker) than the rest and of a kind. It begins with a threshold and mends what that gets wrong at random, not what it always gets wrong. A few correct masks tell how good it is |
@@ -153,7 +153,7 @@ work.train()
 #
 # Images that were kept out of training are segmented and compared with your masks. **Average precision**: the share of
 # objects that were found, among those found, missed and invented (an object is found when it overlaps the drawn one by
-# at least half of what both cover together; so the field uses the word since the
+# at least half of what both cover together; the field has used the word so since the
 # [Data Science Bowl of 2018](https://arxiv.org/abs/1806.03535)). **IoU** and **Dice**: how well the pixels agree. 1 is
 # perfect.
 #

@@ -148,7 +148,7 @@ work.train()
 # denoised. Scores of denoising (**SSIM**, **NRMSE**, **PSNR**) need clean images of the same fields of view; without
 # them, look closely: noise should be gone, and no structure should be lost or invented. **Average precision**: the share of
 # objects that were found, among those found, missed and invented (an object is found when it overlaps the drawn one by
-# at least half of what both cover together; so the field uses the word since the
+# at least half of what both cover together; the field has used the word so since the
 # [Data Science Bowl of 2018](https://arxiv.org/abs/1806.03535)). **IoU** and **Dice**: how well the pixels agree. 1 is
 # perfect.
 #

@@ -117,7 +117,7 @@ work.run()
 #
 # The sentences claim no more than the seeds allow: an interval of 95 % says where the true difference lies. If two
 # methods *cannot be told apart*, take the simpler one: a U-Net alone is simpler than joint training, which is simpler
-# than two networks. **AP at IoU 0.5**: the share of objects that were found, among those found, missed and invented. 1
+# than two trainings. **AP at IoU 0.5**: the share of objects that were found, among those found, missed and invented. 1
 # is perfect. **PSNR**: signal against the error that is left, in decibels.
 #
 # ![Objects found are green, missed ones orange, false ones blue. Their numbers give the average precision: those found,

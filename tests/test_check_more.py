@@ -238,7 +238,7 @@ def test_contrasts_far_apart_are_a_note_and_other_units_a_warning(tmp_path):
     images = save(tmp_path / "b", **usual, dim=noise(512, 512, dtype="float32") / 30)
     [finding] = check_images(images).findings
     assert finding.severity == NOTE
-    assert "1 image with a contrast more than 10 times another than most: dim.tif (6." in finding.message
+    assert "1 image with more than 10 times more, or less, contrast than most: dim.tif (6." in finding.message
     images = save(tmp_path / "c", **usual, unit=noise(512, 512, dtype="float32") / 65535)
     [finding] = check_images(images).findings
     assert finding.severity == WARNING
@@ -391,7 +391,7 @@ def test_slow_reading_is_a_note():
     [finding] = slow.findings()
     assert (finding.severity, finding.message) == (NOTE, "Reading all pixels once takes about 5 min here.")
     assert slow.describe() == (
-        "1,000.0 megapixels: 300 s to read, 4.0 GB of memory in training, the network's own apart"
+        "1,000.0 megapixels: 300 s to read, 4.0 GB of memory in training, besides the network's own"
     )
 
 

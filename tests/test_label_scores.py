@@ -401,7 +401,7 @@ def test_classes_have_scores_each_and_background_stays_out_of_the_means(tmp_path
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (np.full((20, 60), 0.25, "float32"), r"a\.tif holds broken numbers such as 0\.25.*threshold"),
+        (np.full((20, 60), 0.25, "float32"), r"a\.tif holds fractions such as 0\.25.*threshold"),
         (np.full((20, 60), -1, "int16"), r"a\.tif holds negative numbers, such as -1.*0 for background"),
         (np.zeros((20, 30), "uint8"), r"a\.tif is one image of 20 x 60.*20 x 30.*belong together"),
         (np.zeros((2, 20, 60), "uint8"), r"a\.tif is one image of 20 x 60.*2 time points of 20 x 60"),

@@ -493,7 +493,7 @@ def smooth(shape, top):
 WRONG = {
     "empty": ([np.zeros((20, 30), "uint8")] * 3, r"All masks are empty, for example .*0\.tif.*Annotate some"),
     "full": ([np.full((20, 30), 255, "uint8")], r"All masks are 255 .*0\.tif.*Save masks with 0"),
-    "broken numbers": ([smooth((40, 40), 1.0).astype("float32")], r"0\.tif holds broken numbers such as 0\.\d+.*"),
+    "broken numbers": ([smooth((40, 40), 1.0).astype("float32")], r"0\.tif holds fractions such as 0\.\d+.*"),
     "not a number": ([np.where(np.eye(20, 30), np.nan, 1).astype("float32")], r"0\.tif has 20 pixels that are not num"),
     "too large": ([(np.eye(20, 30) * 2**33).astype("float64")], r"0\.tif holds numbers too large.*Renumber"),
     "photograph": ([smooth((64, 64, 3), 255).astype("uint8")], r"0\.tif, have \d+ colours.*Save masks as label images"),

@@ -190,7 +190,7 @@ def test_run_all_of_segmentation_with_volumes_and_masks_of_ones_own(place):
     }
     wanted |= {"target": "instances", "method": "distance", "outlines": "imagej"}
     shown = outputs(run_notebook("2", wanted, place / "executed.ipynb", timeout=600))
-    assert "objects, one from another by lying apart" in shown
+    assert "objects, told apart by the gaps between them" in shown
     assert "Traceback" not in shown
     assert "stderr" not in shown
     results = sorted(place.rglob("labels/cell*.*"))
@@ -222,7 +222,11 @@ def test_run_all_of_joint_training_with_nothing_filled_in_ends_in_both_results_a
 
 
 WHAT = {
-    "restored": ({}, ["is better", "Gaussian blur set without the truth", "dim spots"], "maps"),
+    "restored": (
+        {},
+        ["is better", "a Gaussian blur whose strength is chosen from the raw images alone", "dim spots"],
+        "maps",
+    ),
     "labels": ({"what": "labels"}, ["average precision at IoU 0.5", "objects that were split"], "objects.csv"),
     "without truth": ({"truth": ""}, ["The noise that was removed", "3 images judged"], "metrics.csv"),
 }

@@ -268,4 +268,4 @@ def test_images_that_are_quite_unlike_those_of_the_training_are_doubted(trained,
     assert trained.doubts(sample / "images") == []
     tifffile.imwrite(tmp_path / "bright.tif", np.random.default_rng(0).integers(20_000, 60_000, (64, 64)).astype("u2"))
     [words] = trained.doubts(tmp_path / "bright.tif")
-    assert words.startswith("bright.tif: quite another brightness")
+    assert words.startswith("bright.tif: brightness or contrast is very different")

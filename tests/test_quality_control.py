@@ -106,12 +106,12 @@ def test_another_grey_scale_is_noticed_and_judged_by_the_scores_that_do_not_mind
     arguments = ("--truth", sample / "clean", "--raw", sample / "images", "--no-maps")
     status, words, out = qc("--prediction", tmp_path / "scaled", *arguments)
     assert status == 0
-    assert "have another grey scale than their truth" in words
+    assert "on a different grey scale than the truth" in words
     assert not (out / "maps").exists()
     scaled, plain = json.loads((out / "summary.json").read_text()), judge(restored, sample / "clean")
     assert scaled["si_psnr"]["prediction"] == pytest.approx(plain["si_psnr"]["prediction"], abs=1e-4)
     assert scaled["filters"]["score"] == "si_psnr"
-    assert "have another grey scale" in (out / "report.html").read_text(encoding="utf-8")
+    assert "on a different grey scale than the truth" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_without_truth_the_raw_images_judge(qc, restored, sample):
@@ -240,7 +240,8 @@ def test_all_real_pairs_equal_scikit_image(qc, real_images):
 def test_equal_images_are_suspected_to_be_the_wrong_folders(qc, sample):
     status, words, _ = qc("--prediction", sample / "clean", "--truth", sample / "clean", "--raw", sample / "clean")
     assert status == 0
-    assert "equal their truth in every pixel: are these the right folders?" in words
+    assert "Are these the right folders?" in words
+    assert "The same pixels as the truth has: " in words
     assert "nan" not in words
     assert "worse than" not in words
 

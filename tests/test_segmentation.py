@@ -365,7 +365,7 @@ BAD = {
     "empty": (lambda p, m: tifffile.imwrite(p, m * 0), r"All masks are empty, for example .*0\.tif.*Annotate"),
     "broken numbers": (
         lambda p, m: tifffile.imwrite(p, m * np.float32(0.3)),
-        r"0\.tif holds broken numbers.*threshold",
+        r"0\.tif holds fractions.*threshold",
     ),
     "too many objects": (
         lambda p, m: tifffile.imwrite(p, np.arange(1, 90_001, dtype="uint32").reshape(300, 300)),

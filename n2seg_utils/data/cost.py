@@ -44,7 +44,7 @@ class Cost:
         """In words."""
         time = f"{self.reading_seconds:.0f} s to read, " if self.reading_seconds and self.reading_seconds >= 1 else ""
         size = _size(self.training_bytes)
-        return f"{self.pixels / 1e6:,.1f} megapixels: {time}{size} of memory in training, the network's own apart"
+        return f"{self.pixels / 1e6:,.1f} megapixels: {time}{size} of memory in training, besides the network's own"
 
     def findings(self):
         """Findings about what does not fit, or takes long."""

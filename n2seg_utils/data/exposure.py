@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..words import counted
+from ..words import counted, rounded
 from .findings import ERROR, NOTE, WARNING, Finding, some
 from .summaries import is_constant
 
@@ -80,6 +80,6 @@ def ranges(summaries):
         for severity, least, most, remedy in _CONTRASTS:
             off = [(c, name) for c, name in alike if least < max(c / usual, usual / c) <= most]
             if off:
-                named = some([f"{name} ({contrast:.3g} grey values)" for contrast, name in off])
-                words = f"{counted(len(off), 'image')} with a contrast more than {least} times another than most: "
-                yield Finding(severity, "", f"{words}{named}, usually {usual:.3g}.", remedy)
+                named = some([f"{name} ({rounded(contrast)} grey values)" for contrast, name in off])
+                words = f"{counted(len(off), 'image')} with more than {least} times more, or less, contrast than most: "
+                yield Finding(severity, "", f"{words}{named}, usually {rounded(usual)}.", remedy)

@@ -63,8 +63,8 @@ class Mask:
             require_finite(values, self.path)
             if (values != np.rint(values)).any():
                 raise UserError(
-                    f"{self.path} holds broken numbers such as {values[values != np.rint(values)][0]:g}, so it is no "
-                    "mask. Apply a threshold, or save whole numbers: 0 for background, and one for each class or object"
+                    f"{self.path} holds fractions such as {values[values != np.rint(values)][0]:g}, so it is no mask. "
+                    "Apply a threshold, or save whole numbers: 0 for background, and one for each class or object"
                 )
         if values.dtype.itemsize >= 4 and values.size and not -(2**31) <= values.min() <= values.max() < 2**31:
             raise UserError(f"{self.path} holds numbers too large for a mask. Renumber its objects from 1")
@@ -198,7 +198,7 @@ def _require_no_pickles_only(path):
 def _of_list(path):
     masks = {stem(image): mask for image, mask in read_list(path) if mask}
     if not masks:
-        raise UserError(f"The list {path} names images, but no masks. Write each mask after its image, with a blank")
+        raise UserError(f"The list {path} names images, but no masks. On each line write the image, a space, the mask")
     return masks
 
 

@@ -34,7 +34,9 @@ def read_list(path):
         with open(path, encoding="utf-8") as file:
             lines = file.read(_LARGEST).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"Cannot read the list {path}. Write one image, or one image and its mask, a line") from error
+        raise UserError(
+            f"Cannot read the list {path}. On each line write an image, or an image and its mask"
+        ) from error
     pairs, names = [], {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -48,7 +50,7 @@ def read_list(path):
             )
         pairs.append((image, mask))
     if not pairs:
-        raise UserError(f"The list {path} is empty. Write one image, or one image and its mask, a line")
+        raise UserError(f"The list {path} is empty. On each line, write one image, or an image and its mask")
     return pairs
 
 
@@ -63,8 +65,8 @@ def _pair(path, number, line):
             return tuple(found)
     missing = next((word for word in words if word and not _is_there(path.parent / word)), line)
     raise UserError(
-        f"Line {number} of {path} names {missing}, but there is no such file. Paths are relative to the list: write "
-        "image and mask with a blank between them"
+        f"Line {number} of {path} names {missing}, but there is no such file. Paths begin at the folder of the list: "
+        "write image and mask with a space between them"
     )
 
 

@@ -58,7 +58,7 @@ class Target:
             return f"one class (background {self.said(0)}, foreground {self.said(1)})"
         if self.kind == "classes":
             return f"{len(self.values)} classes ({', '.join(self.said(n) for n in range(len(self.values)))})"
-        return "objects, one from another by lying apart" if self.apart else "objects, each with its own number"
+        return "objects, told apart by the gaps between them" if self.apart else "objects, each with its own number"
 
     def encode(self, values):
         """Values of a mask -> numbers of classes, or of objects; int32, negative where nothing is known."""
@@ -119,8 +119,8 @@ def recognise(masks, kind="auto"):
             )
     if len(found.known) == 1:
         raise UserError(
-            f"All masks are {objects[0]} wherever something is known, for example {masks[0].path}: there is no "
-            "background. Save masks with 0 where there are no objects"
+            f"All pixels of all masks are {objects[0]} (negative ones apart), for example in {masks[0].path}: there is "
+            "no background. Save masks with 0 where there are no objects"
         )
     if len(found.known) == 2:
         return _chosen(kind, found, Target("binary", found.known, found.colours, why="there are two values"))

@@ -1,7 +1,7 @@
 """What is wrong, or unusual, about clean images beside noisy ones."""
 
 from ..errors import UserError
-from ..words import counted, sentence
+from ..words import counted, rounded, sentence
 from .duplicates import about_truth
 from .files import list_images, pair_by_name
 from .findings import ERROR, WARNING, Finding, some
@@ -57,8 +57,8 @@ def _scale(partners):
         noisy, clean = off[0]
         yield Finding(
             WARNING, "",
-            f"The clean images have other grey values than the noisy ones: {clean.name} has {clean.low:.3g} to "
-            f"{clean.high:.3g}, its partner {noisy.low:.3g} to {noisy.high:.3g}.",
+            f"The clean images have other grey values than the noisy ones: {clean.name} has {rounded(clean.low)} to "
+            f"{rounded(clean.high)}, its partner {rounded(noisy.low)} to {rounded(noisy.high)}.",
             "Scores compare grey values as they are: save both in the same units.",
         )  # fmt: skip
 

@@ -114,7 +114,7 @@ def _labels(model):
         low, high = rule.between
         small += (
             f" In n2seg each image has a threshold of its own between {low:.2g} and {high:.2g}, at which the network "
-            "and a first guess, by a blur and Otsu's threshold, know most of each other."
+            "and a first guess, by a blur and Otsu's threshold, tell most of each other."
         )
     if model.target.kind != "instances":
         return (

@@ -74,8 +74,8 @@ def explained(path):
         yield
     except UnknownLayerError as error:
         raise UserError(
-            f"{path} cannot be opened, because its network has {error}: only plain U-Nets of stock layers are, and "
-            "nothing in a file is run. Use the software that it was made with, or train a model here"
+            f"{path} cannot be opened, because its network has {error}: only plain U-Nets of usual layers can be, for "
+            "no code in a file is run. Use the software that it was made with, or train a model here"
         ) from error
     except _DAMAGED as error:
         raise UserError(f"{path} is damaged: its network and its weights do not fit. Restore it from a copy") from error

@@ -14,9 +14,11 @@ from ..quality.baselines import calibrate
 from ..quality.estimated_error import Noise, estimated_error
 from ..quality.filters_qc import spread_out
 from ..quality.residual import FINE, SMALLEST, judge_blind
+from ..words import rounded
 
 _IMAGES = 3  # that are looked at
 _SHOWN = {2: 512, 3: 128}  # pixels along the side of the piece of them
+_WORSE = "worse than"
 _CLEAR = 0.02  # smaller differences of estimated errors, as a share, are none
 
 
@@ -110,10 +112,11 @@ def _against_blur(model, pieces):
         errors["network"].append(estimated_error(plane, noise, network))
     ours, theirs = (float(np.sqrt(max(0.0, np.mean(errors[name])))) for name in ("network", "blur"))
     same = abs(ours - theirs) <= _CLEAR * max(ours, theirs)
-    word = "as good as" if same else "better than" if ours < theirs else "worse than"
+    word = "as good as" if same else "better than" if ours < theirs else _WORSE
+    remedy = " Train longer, or on more images." if word == _WORSE else ""
     return (
-        f"By estimate, without the truth, the network is {word} a Gaussian blur: an error of {ours:.3g} grey values "
-        f"against {theirs:.3g} ({blur.setting}).",
+        f"By estimate, without the truth, the network is {word} a Gaussian blur: an error of {rounded(ours)} grey "
+        f"values against {rounded(theirs)} ({blur.setting}).{remedy}",
         not same and ours > theirs,
     )
 

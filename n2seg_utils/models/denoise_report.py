@@ -90,7 +90,7 @@ def example_figures(denoiser, number=0):
 
 def compared_figure(scores):
     """The caption and the figure of the comparison with simple filters."""
-    return "Raw images, the network, and simple filters: a point an image.", compared(scores["filters"])
+    return "Raw images, the network, and simple filters: one point for each image.", compared(scores["filters"])
 
 
 def write_denoise_report(denoiser, scores=None, blind=None):

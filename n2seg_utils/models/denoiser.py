@@ -128,8 +128,8 @@ class Denoiser(TrainedModel):
             return []
         names = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")
         return [
-            f"{names}: quite another brightness or contrast than the images this model was trained with. Look at the "
-            "result closely; if in doubt, train a model on these images."
+            f"{names}: brightness or contrast is very different from that of the images this model was trained with. "
+            "Look at the result closely; if in doubt, train a model on these images."
         ]
 
 

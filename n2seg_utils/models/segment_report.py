@@ -201,7 +201,11 @@ def report_parts(segmenter):
         words, figure = example_figure(segmenter, number)
         figures.append((f"{words}: what {drawn}, what the model finds, and where both differ.", figure))
     doubtful = _labels(segmenter.settings) in ("noisy", "none")
-    score = "2 AUC - 1, which wrong labels only scale" if doubtful else "the mean Dice of the classes"
+    score = (
+        "how well it ranks pixels as the labels do (1 is perfect, 0 is chance)"
+        if doubtful
+        else "the mean Dice of classes"
+    )
     if _taught(segmenter):
         figures.append(
             (f"Loss and Dice while training, on patches; Dice is {score}.", plots.learning_curves(run.history()))
@@ -284,8 +288,8 @@ def _split(segmenter):
 
 def thresholds_in_words(found):
     """The thresholds that wrong labels, and correct masks if there were any, ask for."""
-    words = f"{found['dmi']['threshold']:g} by the labels, wrong as they may be (DMI {found['dmi']['dmi']:.3g})"
-    clean = found["clean_masks"]
+    dmi, clean = found["dmi"], found["clean_masks"]
+    words = f"{dmi['threshold']:g} by the labels, wrong as they may be (mutual information {dmi['dmi']:.3g})"
     return words + (f"; {clean['threshold']:g} by correct masks (IoU {clean['iou']:.3f}): in use" if clean else "")
 
 

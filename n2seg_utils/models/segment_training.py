@@ -142,9 +142,11 @@ class SegmentWork:
         if outcome.stopped == "collapsed":
             run.finish("collapsed")
             Checkpoints(run).remove()
+            masks = model.settings.masks
+            look = f"Look at the masks in {masks} over the images: do they lie on what they mark, and is enough drawn?"
             raise UserError(
-                f"The training {self.collapsed}, {_ATTEMPTS} times from another beginning. Do the masks in "
-                f"{model.settings.masks} lie on what they mark? Are enough pixels drawn? Look at them over the images"
+                f"The training {self.collapsed}, {_ATTEMPTS} times, each with a new start. "
+                + (look if masks else "Draw masks of some images, and train with them")
             )
         training_run.finish(run, model.network, outcome)
         try:

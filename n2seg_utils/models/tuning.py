@@ -131,7 +131,7 @@ def about_tuning(segmenter):
     """What the curve of thresholds shows, in words."""
     if segmenter.run.facts().get("thresholds") and not segmenter.settings.clean_masks:
         return (
-            "How much labels and prediction know of each other (DMI, as a share of what is possible) for other "
+            "How much the prediction tells of the labels (mutual information, as a share of what is possible) at other "
             "thresholds; the line is the one in use."
         )
     if segmenter.target.kind != "instances":

@@ -101,9 +101,9 @@ def _verdict(summary):
     else:
         compared = "better than" if ahead > 0 else "worse than"
     words = (
-        f"The prediction ({SCORES[score].label} {mean['prediction']:.1f} dB) is {compared} a Gaussian blur set without "
-        f"the truth ({settings['gaussian']}: {mean['gaussian']:.1f} dB; set with the truth, {settings[ORACLE]}: "
-        f"{mean[ORACLE]:.1f} dB)."
+        f"The prediction ({SCORES[score].label} {mean['prediction']:.1f} dB) is {compared} a Gaussian blur whose "
+        f"strength is chosen from the raw images alone ({mean['gaussian']:.1f} dB; {settings['gaussian']}). If the "
+        f"truth chooses it, the blur reaches {mean[ORACLE]:.1f} dB ({settings[ORACLE]})."
     )
     if summary["of"]:
         words = f"On {summary['of']}: {words[0].lower()}{words[1:]}"

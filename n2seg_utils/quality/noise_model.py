@@ -7,6 +7,7 @@ import numpy as np
 from scipy.ndimage import convolve, gaussian_filter, gaussian_gradient_magnitude
 
 from ..data.noise import NoiseCorrelation, correlations
+from ..words import rounded
 
 _BINS = 24
 _FEWEST = 100  # pixels in a bin: their variance is known to 14 %
@@ -53,13 +54,14 @@ class NoiseModel:
     def describe(self):
         """The noise in words."""
         if self.kind == "gaussian":
-            return f"Gaussian (sigma {self.sigma:.3g} grey values at all brightnesses)"
+            return f"Gaussian (sigma {rounded(self.sigma)} grey values at all brightnesses)"
         if self.kind is None:
-            return f"sigma {self.sigma:.3g} grey values; its type cannot be told"
-        photons = f"variance grows with brightness, gain {self.gain:.2g} grey values per photon"
+            return f"sigma {rounded(self.sigma)} grey values; of which kind cannot be told"
+        photons = f"variance grows with brightness, gain {rounded(self.gain, 2)} grey values per photon"
         if self.kind == "poisson":
             return f"Poisson-like ({photons})"
-        return f"both Gaussian (sigma {np.sqrt(self.offset):.3g} grey values in the dark) and Poisson-like ({photons})"
+        dark = rounded(np.sqrt(self.offset))
+        return f"both Gaussian (sigma {dark} grey values in the dark) and Poisson-like ({photons})"
 
 
 def fit_noise(raw, prediction):

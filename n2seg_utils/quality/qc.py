@@ -243,8 +243,8 @@ def _warnings(rows):
     same = [row["image"] for row in rows if row["rmse"] == 0]
     if same:
         found.append(
-            f"{counted(len(same), 'image')} (for example {same[0]}) equal their truth in every pixel: are these the "
-            "right folders?"
+            f"The same pixels as the truth has: {counted(len(same), 'image')} (for example {same[0]}). Are these the "
+            "right folders? Give that of the results, and that of the truth."
         )
     untouched = [row["image"] for row in rows if row["rmse_raw"] == row["rmse"] and row["ssim_raw"] == row["ssim"]]
     if untouched:
@@ -263,7 +263,7 @@ def _warnings(rows):
         return found
     return [
         *found,
-        f"{counted(len(other), 'image')} (for example {other[0]['image']}) have another grey scale than their truth: "
-        f"stretching them would raise the PSNR from {other[0]['psnr']:.1f} to {other[0]['si_psnr']:.1f} dB. Judge them "
-        "by the scale-invariant PSNR and by Pearson's correlation, or save them in the grey values of the truth.",
+        f"{counted(len(other), 'image')} on a different grey scale than the truth: stretching {other[0]['image']} "
+        f"would raise its PSNR from {other[0]['psnr']:.1f} to {other[0]['si_psnr']:.1f} dB. Judge such images by the "
+        "scale-invariant PSNR and by Pearson's correlation, or save them in the grey values of the truth.",
     ]

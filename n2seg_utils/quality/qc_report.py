@@ -88,7 +88,9 @@ def report_restored(out, summary, used):
     if filters:
         notes += sentences(filters)
         where = counted(len(filters["images"]), "image")
-        captions = {"filters.png": f"Raw, prediction and simple filters: a point an image ({where})."} | captions
+        captions = {
+            "filters.png": f"Raw, prediction and simple filters: one point for each image ({where})."
+        } | captions
     return _write(out, "Quality of restored images", captions, notes, summary, used, _restored_methods(summary))
 
 

@@ -188,7 +188,9 @@ def _findings(verdict, raw, prediction, scaled):
         words = "Nothing was removed: the prediction is the raw image"
         return [Remark(PROBLEM, "removed", f"{words}{' on another grey scale' if scaled else ''}, noise included.")]
     if verdict.removed < _LITTLE:
-        words = f"Little was removed: what was taken away is {verdict.removed:.0%} as strong as the finest noise"
+        words = (
+            f"Little was removed: what was taken away is {100 * verdict.removed:.0f} % as strong as the finest noise"
+        )
         found.append(Remark(LOOK, "removed", f"{words} of the raw image."))
     if scaled or abs(verdict.shift) > _SHIFT:
         line = f"raw = {verdict.slope:.3g} x prediction {verdict.offset:+.3g}"
@@ -204,16 +206,17 @@ def _of_structure(verdict):
     found = []
     if verdict.smoothing > (_BLURRED_SHARED if _shared(verdict) else _BLURRED):
         severity = PROBLEM if verdict.smoothing > _VERY_BLURRED else LOOK
-        words = "Over-smoothing: the residual shows structure of the image, for more than noise was taken away."
+        words = "Over-smoothing: the residual shows structure of the image, so more than noise was taken away."
         found.append(Remark(severity, "smoothing", f"{words} Train longer, or smooth less."))
     if verdict.lost.any():
         severity = PROBLEM if verdict.lost_share > _MUCH else LOOK
-        found.append(Remark(severity, "lost", f"Structure of the raw image was removed {_places(verdict.lost)}."))
+        words = f"Structure of the raw image was removed {_places(verdict.lost)}."
+        found.append(Remark(severity, "lost", f"{words} Look there; train longer, or smooth less."))
     if verdict.invented.any():
         severity = PROBLEM if verdict.invented_share > _MUCH else LOOK
-        share = "less than 0.1%" if verdict.invented_share < 0.001 else f"{verdict.invented_share:.1%}"
+        share = "less than 0.1 %" if verdict.invented_share < 0.001 else f"{100 * verdict.invented_share:.1f} %"
         words = f"The prediction shows structure that the raw image does not support {_places(verdict.invented)}"
-        found.append(Remark(severity, "invented", f"{words} ({share} of its structure)."))
+        found.append(Remark(severity, "invented", f"{words} ({share} of its structure). Do not trust it there."))
     return found
 
 
@@ -223,7 +226,9 @@ def _of_correlation(verdict):
     if correlation is None:
         return Remark(FINE, "correlation", "The image is too small to tell whether pixels share noise.")
     if _shared(verdict) in ("both", "square") and verdict.smoothing > _BLURRED_SHARED:
-        return Remark(FINE, "correlation", "Over-smoothed, it cannot be told whether pixels share noise.")
+        return Remark(
+            FINE, "correlation", "The prediction is over-smoothed, so nobody can tell whether pixels share noise."
+        )
     if _shared(verdict):  # no problem where the prediction comes from structN2V
         return Remark(LOOK, "correlation", describe_correlation(correlation))
     (low, along), (other, _) = sorted([(correlation.horizontal[0], "x"), (correlation.vertical[0], "y")])

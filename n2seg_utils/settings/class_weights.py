@@ -22,5 +22,5 @@ def weights_problem(text):
     try:
         parse_weights(text)
     except ValueError:
-        return f"class_weights is '{text}'; it must be one positive number a class, with commas: use auto"
+        return f"class_weights is '{text}'; write one number for each class, such as 1, 1, 5, or use auto"
     return ""

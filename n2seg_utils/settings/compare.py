@@ -50,9 +50,12 @@ class CompareSettings(Settings):
     )
     segment: bool = knob(True, "U-Net alone", "Segment the images as they are (notebook 2).", "training")
     sequential: bool = knob(
-        False, "Noise2Void, then U-Net", "Denoise first, then segment the denoised images: two networks.", "training"
+        False,
+        "Noise2Void, then U-Net",
+        "Denoise first, then segment the denoised images: two trainings.",
+        "training",
     )
-    joint: bool = knob(True, "Joint", "One network for both (notebook 3).", "training")
+    joint: bool = knob(True, "Joint", "Denoising and segmentation in one training (notebook 3).", "training")
     annotated: str | None = knob(
         None,
         "Annotated images",
@@ -125,7 +128,7 @@ class CompareSettings(Settings):
     compare: str = knob(
         "",
         "Settings to compare",
-        "Settings of notebooks 1 to 3 with several values each, parted by semicolons.",
+        "Settings of notebooks 1 to 3 with several values each; put a semicolon between settings.",
         "training",
         advanced=True,
         example="denoise_weight = 0.3, 0.5; learning_rate = 0.001, 0.0005",
@@ -133,7 +136,7 @@ class CompareSettings(Settings):
     other: str = knob(
         "",
         "Other settings",
-        "Settings of notebooks 1 to 3 that all runs shall have, parted by semicolons.",
+        "Settings of notebooks 1 to 3 that are the same in all runs; put a semicolon between them.",
         "training",
         advanced=True,
         example="network_depth = 3; patch_size = 128",

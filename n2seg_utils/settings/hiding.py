@@ -22,7 +22,7 @@ class HidingSettings(Settings):
 
     masked_percent: float | None = knob(
         None,
-        "Masked pixels",
+        "Hidden pixels",
         "Share of the pixels that are hidden from the network and have to be guessed.",
         "training",
         advanced=True,

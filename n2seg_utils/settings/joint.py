@@ -41,13 +41,13 @@ class JointSettings(HidingSettings, AnnotatedSettings):
     run: str = knob(
         "n2seg_runs/joint",
         "Run folder",
-        "Folder in which the model, its settings and its quality are kept; created for you.",
+        "Folder in which the model, its settings and its scores are kept; created for you.",
         "training",
     )
     normalisation: str = knob(
         "auto",
         "Brightness scaling",
-        "Whether each image is scaled by its own brightest and darkest values ('image') or all alike ('dataset').",
+        "One brightness scale for all images ('dataset') or one for each ('image'); 'auto' decides by your images.",
         "training",
         advanced=True,
         choices=("auto", "image", "dataset"),
@@ -116,7 +116,7 @@ class JointSettings(HidingSettings, AnnotatedSettings):
     batch_norm: bool = knob(
         False,
         "Batch normalisation",
-        "Not for joint training, where what it learns in batches does not hold for whole images; for comparison.",
+        "Leave it off, except to compare: in joint training, what it learns from batches is wrong for whole images.",
         "training",
         advanced=True,
     )

@@ -59,12 +59,12 @@ class AnnotatedSettings(TrainingSettings):
     run: str = knob(
         "n2seg_runs/segment",
         "Run folder",
-        "Folder in which the model, its settings and its quality are kept; created for you.",
+        "Folder in which the model, its settings and its scores are kept; created for you.",
         "training",
     )
     method: str = knob(
         "border",
-        "How to part objects",
+        "How to separate objects",
         "For objects: 'border' learns the borders between them, 'distance' also how far a pixel is from the edge.",
         "training",
         advanced=True,
@@ -73,7 +73,7 @@ class AnnotatedSettings(TrainingSettings):
     normalisation: str = knob(
         "image",
         "Brightness scaling",
-        "Whether each image is scaled by its own brightest and darkest values ('image') or all alike ('dataset').",
+        "One brightness scale for all images ('dataset') or one for each ('image').",
         "training",
         advanced=True,
         choices=("image", "dataset"),
@@ -81,7 +81,7 @@ class AnnotatedSettings(TrainingSettings):
     pretrained: str = knob(
         "",
         "Start from a model",
-        "Run folder, or folder of an n2v, csbdeep or DenoiSeg model: what fits of its network is learned further.",
+        "Run folder, or folder of an n2v, csbdeep or DenoiSeg model: layers that fit are taken and trained further.",
         "training",
         advanced=True,
         example="/content/drive/MyDrive/n2seg/n2seg_runs/segment",
@@ -248,7 +248,7 @@ class SegmentSettings(UnlabelledSettings, EncoderSettings, AnnotatedSettings):
     clean_masks: str = knob(
         "",
         "A few correct masks (optional)",
-        "Correct masks of a few images, not learned: beside noisy ones they set the threshold, else they only judge.",
+        "Correct masks of a few images, which nothing learns from: noisy labels get their threshold from them.",
         "data",
         advanced=True,
         example="/content/drive/MyDrive/my_correct_masks",
@@ -256,7 +256,7 @@ class SegmentSettings(UnlabelledSettings, EncoderSettings, AnnotatedSettings):
     split: str = knob(
         "auto",
         "What is kept out",
-        "With a teacher's labels, what validates: whole positions (Pos1, Pos2 ...), whole images, or a strip of each.",
+        "With a teacher's labels, what is kept to validate: positions (Pos1, Pos2 ...), images, or a strip of each.",
         "training",
         advanced=True,
         choices=("auto", "position", "image", "region"),

@@ -34,7 +34,7 @@ class TrainingSettings(Settings):
     run: str = knob(
         "n2seg_runs/denoise",
         "Run folder",
-        "Folder in which the model, its settings and its quality are kept; created for you.",
+        "Folder in which the model, its settings and its scores are kept; created for you.",
         "training",
     )
     minutes: float | None = knob(
@@ -74,7 +74,7 @@ class TrainingSettings(Settings):
     normalisation: str = knob(
         "auto",
         "Brightness scaling",
-        "Whether all images share one brightness scale ('dataset') or each has its own ('image').",
+        "One brightness scale for all images ('dataset') or one for each ('image'); 'auto' decides by your images.",
         "training",
         advanced=True,
         choices=("auto", "dataset", "image"),

@@ -36,7 +36,8 @@ def scores_in_words(scores, names=("ssim", "nrmse", "psnr")):
         words = " to ".join(map(score.text, between)) if between else ""
         better = "higher" if score.more_is_better else "lower"
         rows.append(f"<tr><td>{score.head}, {better} is better</td>{cells}<td style='{_NUMBER}'>{words}</td></tr>")
-    heads = ("", *(("noisy", "denoised", "change") if raw else ("denoised",)), "95 % interval")
+    interval = "95 % interval of the change" if raw else "95 % interval"
+    heads = ("", *(("noisy", "denoised", "change") if raw else ("denoised",)), interval)
     head = "".join(f"<th>{words}</th>" for words in heads)
     images = counted(len(scores["per_image"]), "image")
     said = "<br>".join(map(escape, sentences(scores["filters"])))
@@ -71,8 +72,8 @@ def labels_in_words(scores, of="image"):
             value = scores[name]
             text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
             rows.append(f"<tr><td>{words}</td><td style='{_NUMBER}'>{text}</td></tr>")
-    mixed = ", of splits and merges 0" if "splits" in scores else ""
-    head = f"Mean over {counted(len(scores['per_image']), of)}; 1 is perfect{mixed}:"
+    counts = " Splits and merges are counted in all of them." if "splits" in scores else ""
+    head = f"Means over {counted(len(scores['per_image']), of)}; 1 is perfect.{counts}"
     return f"{head}<table>{''.join(rows)}</table>{' '.join(_remarks(scores))}"
 
 
