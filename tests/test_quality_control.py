@@ -19,10 +19,10 @@ SSIM = {"gaussian_weights": True, "use_sample_covariance": False, "sigma": 1.5}
 
 
 @pytest.fixture(scope="module")
-def restored(sample, tmp_path_factory):
-    """The sample's noisy images after a blur of one pixel."""
+def restored(small_sample, tmp_path_factory):
+    """The small sample's noisy images after a blur of one pixel."""
     folder = tmp_path_factory.mktemp("restored")
-    for file in sorted((sample / "images").glob("*.tif")):
+    for file in sorted((small_sample / "images").glob("*.tif")):
         tifffile.imwrite(folder / file.name, gaussian_filter(tifffile.imread(file).astype("float32"), 1))
     return folder
 
@@ -40,8 +40,10 @@ def qc(tmp_path, capfd):
     return run
 
 
-def test_restored_images_are_scored_drawn_mapped_and_reported(qc, restored, sample):
-    status, words, out = qc("--prediction", restored, "--truth", sample / "clean", "--raw", sample / "images")
+def test_restored_images_are_scored_drawn_mapped_and_reported(qc, restored, small_sample):
+    status, words, out = qc(
+        "--prediction", restored, "--truth", small_sample / "clean", "--raw", small_sample / "images"
+    )
     assert status == 0
     assert "PSNR" in words
     assert re.search(r"The prediction \(PSNR [\d.]+ dB\) is (better than|as good as|worse than) a Gaussian blur", words)
@@ -53,7 +55,7 @@ def test_restored_images_are_scored_drawn_mapped_and_reported(qc, restored, samp
     for name in summary["figures"]:
         assert name.removesuffix(".png") in (out / "report.html").read_text(encoding="utf-8")
     file = sorted(restored.iterdir())[0]
-    truth, image = (tifffile.imread(folder / file.name).astype(float) for folder in (sample / "clean", restored))
+    truth, image = (tifffile.imread(folder / file.name).astype(float) for folder in (small_sample / "clean", restored))
     error, similar = (tifffile.imread(out / "maps" / f"{file.stem}_{kind}.tif") for kind in ("error", "ssim"))
     assert error.dtype == similar.dtype == np.float32
     np.testing.assert_allclose(error, abs(truth - image) / np.ptp(truth), atol=1e-6)
@@ -89,8 +91,8 @@ def test_a_file_that_says_nothing_of_its_axes_is_read_as_its_truth(qc, tmp_path)
     assert status == 0, words
 
 
-def test_the_gain_has_an_interval_and_a_test(restored, sample):
-    found = judge(restored, sample / "clean", sample / "images")
+def test_the_gain_has_an_interval_and_a_test(restored, small_sample):
+    found = judge(restored, small_sample / "clean", small_sample / "images")
     for name in ("ssim", "psnr", "nrmse"):
         low, high = found[name]["gain_interval"]
         assert low <= found[name]["gain"] <= high
@@ -99,23 +101,23 @@ def test_the_gain_has_an_interval_and_a_test(restored, sample):
     assert better_in_words(found) == ("PSNR is better than that of the raw image in 4 of 4 (too few images to test).")
 
 
-def test_another_grey_scale_is_noticed_and_judged_by_the_scores_that_do_not_mind(qc, restored, sample, tmp_path):
+def test_another_grey_scale_is_noticed_and_judged_by_the_scores_that_do_not_mind(qc, restored, small_sample, tmp_path):
     (tmp_path / "scaled").mkdir()
     for file in restored.iterdir():
         tifffile.imwrite(tmp_path / "scaled" / file.name, tifffile.imread(file) / 255)
-    arguments = ("--truth", sample / "clean", "--raw", sample / "images", "--no-maps")
+    arguments = ("--truth", small_sample / "clean", "--raw", small_sample / "images", "--no-maps")
     status, words, out = qc("--prediction", tmp_path / "scaled", *arguments)
     assert status == 0
     assert "on a different grey scale than the truth" in words
     assert not (out / "maps").exists()
-    scaled, plain = json.loads((out / "summary.json").read_text()), judge(restored, sample / "clean")
+    scaled, plain = json.loads((out / "summary.json").read_text()), judge(restored, small_sample / "clean")
     assert scaled["si_psnr"]["prediction"] == pytest.approx(plain["si_psnr"]["prediction"], abs=1e-4)
     assert scaled["filters"]["score"] == "si_psnr"
     assert "on a different grey scale than the truth" in (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_without_truth_the_raw_images_judge(qc, restored, sample):
-    status, words, out = qc("--prediction", restored, "--raw", sample / "images")
+def test_without_truth_the_raw_images_judge(qc, restored, small_sample):
+    status, words, out = qc("--prediction", restored, "--raw", small_sample / "images")
     assert status == 0
     assert "The noise that was removed" in words
     summary = json.loads((out / "summary.json").read_text())
@@ -151,7 +153,7 @@ def test_what_is_magnified_is_where_there_is_structure():
 
 def constant(folder):
     for file in folder.glob("*.tif"):
-        tifffile.imwrite(file, np.full((256, 256), 7, "float32"))
+        tifffile.imwrite(file, np.full_like(tifffile.imread(file), 7, "float32"))
 
 
 def nan(folder):
@@ -163,7 +165,7 @@ def nan(folder):
 
 def smaller(folder):
     file = sorted(folder.glob("*.tif"))[0]
-    tifffile.imwrite(file, tifffile.imread(file)[:100])
+    tifffile.imwrite(file, tifffile.imread(file)[:50])
 
 
 def renamed(folder):
@@ -182,7 +184,7 @@ def more_planes(folder):
 
 
 BAD = {
-    "sizes differ": ("prediction", smaller, r"nuclei_01.tif is one image of 100 x 256.*256 x 256.*same size"),
+    "sizes differ": ("prediction", smaller, r"nuclei_01.tif is one image of 50 x 96.*96 x 96.*same size"),
     "axes differ": ("prediction", more_planes, r"nuclei_01.tif is .*3 planes.*same size"),
     "no number": ("prediction", nan, r"nuclei_01.tif has 1 pixel"),
     "no number in the truth": ("truth", nan, r"nuclei_01.tif has 1 pixel"),
@@ -194,9 +196,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_ends_in_one_clear_sentence(qc, restored, sample, tmp_path, what):
+def test_bad_input_ends_in_one_clear_sentence(qc, restored, small_sample, tmp_path, what):
     kind, spoil, words = BAD[what]
-    folders = {"prediction": restored, "truth": sample / "clean", "raw": sample / "images"}
+    folders = {"prediction": restored, "truth": small_sample / "clean", "raw": small_sample / "images"}
     copy = tmp_path / kind
     copy.mkdir()
     for file in folders[kind].glob("*.tif"):
@@ -237,8 +239,10 @@ def test_all_real_pairs_equal_scikit_image(qc, real_images):
         )
 
 
-def test_equal_images_are_suspected_to_be_the_wrong_folders(qc, sample):
-    status, words, _ = qc("--prediction", sample / "clean", "--truth", sample / "clean", "--raw", sample / "clean")
+def test_equal_images_are_suspected_to_be_the_wrong_folders(qc, small_sample):
+    status, words, _ = qc(
+        "--prediction", small_sample / "clean", "--truth", small_sample / "clean", "--raw", small_sample / "clean"
+    )
     assert status == 0
     assert "Are these the right folders?" in words
     assert "The same pixels as the truth has: " in words
@@ -246,34 +250,34 @@ def test_equal_images_are_suspected_to_be_the_wrong_folders(qc, sample):
     assert "worse than" not in words
 
 
-def test_results_never_go_among_what_is_judged(restored, sample, capfd):
+def test_results_never_go_among_what_is_judged(restored, small_sample, capfd):
     before = sorted(restored.iterdir())
-    status = main(["qc", "--prediction", str(restored), "--truth", str(sample / "clean"), "--out", str(restored)])
+    status = main(["qc", "--prediction", str(restored), "--truth", str(small_sample / "clean"), "--out", str(restored)])
     assert status == 2
     assert "holds what is to be judged" in capfd.readouterr().err
     assert sorted(restored.iterdir()) == before
 
 
-def test_two_predictions_of_one_name_are_refused(qc, restored, sample, tmp_path):
+def test_two_predictions_of_one_name_are_refused(qc, restored, small_sample, tmp_path):
     (tmp_path / "twice").mkdir()
     for file in restored.iterdir():
         for end in (".tif", ".TIFF"):
             (tmp_path / "twice" / f"{file.stem}{end}").write_bytes(file.read_bytes())
-    status, words, _ = qc("--prediction", tmp_path / "twice", "--truth", sample / "clean")
+    status, words, _ = qc("--prediction", tmp_path / "twice", "--truth", small_sample / "clean")
     assert status == 2
     assert "are both called 'nuclei_01'" in words
 
 
-def test_what_failed_leaves_nothing_that_stands_in_the_way_of_the_corrected_run(qc, restored, sample, tmp_path):
+def test_what_failed_leaves_nothing_that_stands_in_the_way_of_the_corrected_run(qc, restored, small_sample, tmp_path):
     (tmp_path / "p").mkdir()
     for file in restored.iterdir():
         (tmp_path / "p" / file.name).write_bytes(file.read_bytes())
     last = tmp_path / "p" / "nuclei_04.tif"
     image = tifffile.imread(last)
     tifffile.imwrite(last, np.full_like(image, np.nan))
-    assert qc("--prediction", tmp_path / "p", "--truth", sample / "clean")[0] == 2
+    assert qc("--prediction", tmp_path / "p", "--truth", small_sample / "clean")[0] == 2
     tifffile.imwrite(last, image)
-    assert qc("--prediction", tmp_path / "p", "--truth", sample / "clean")[0] == 0
+    assert qc("--prediction", tmp_path / "p", "--truth", small_sample / "clean")[0] == 0
 
 
 def test_true_masks_without_a_prediction_are_listed(qc, sample, tmp_path):
