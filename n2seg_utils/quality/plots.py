@@ -170,10 +170,10 @@ def thumbnail(plane, side=1024):
     return plane[::step, ::step]
 
 
-def to_png(figure, dpi=90):
-    """The figure as PNG bytes."""
+def to_png(figure, dpi=90, compression=6):
+    """The figure as PNG bytes; `compression` from 1, which is quick, to 9, which is small."""
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=dpi)
+    figure.savefig(data, format="png", dpi=dpi, pil_kwargs={"compress_level": compression})
     return data.getvalue()
 
 

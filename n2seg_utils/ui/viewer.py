@@ -130,7 +130,7 @@ class Viewer:
         except UserError as error:
             self._apologise(error)
             return
-        self.picture.value = plots.to_png(figure, _DPI)
+        self.picture.value = plots.to_png(figure, _DPI, compression=1)
         self.note.value = escape(self.words())
 
     def _apologise(self, error):
