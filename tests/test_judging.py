@@ -55,7 +55,7 @@ def test_labels_are_matched_by_name_and_what_the_truth_shows_is_said(sample, sai
     [
         ({"change": lambda pixels: pixels[:50, :50]}, "Both must have the same size"),
         ({"name": lambda file: f"drawing {file.name}"}, "has the name of an image"),
-        ({"change": lambda pixels: pixels + 0.37}, "broken numbers"),
+        ({"change": lambda pixels: pixels + 0.37}, "holds fractions"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused_before_they_are_judged(mistake, message, sample, said, tmp_path):
@@ -97,9 +97,9 @@ def test_images_are_not_taken_for_labels(sample, tmp_path):
 def test_folders_that_were_confused_are_told_by_their_scores(sample):
     images, clean = sample / "images", sample / "clean"
     [words] = judge(images, clean, images, filters=False)["warnings"]
-    assert "3 images (for example nuclei_01.tif) score exactly as the raw image does" in words
+    assert "Exactly the scores of the raw image: 3 images (for example nuclei_01.tif)" in words
     [words] = judge(images, clean, clean, filters=False)["warnings"]
-    assert "the raw image equals the truth in every pixel" in words
+    assert "Raw image and truth with the same pixels" in words
     assert not judge(images, clean, None, filters=False)["warnings"]
 
 
@@ -108,7 +108,7 @@ def test_folders_that_were_confused_are_told_by_their_scores(sample):
     [
         ("gaussian", (1.1, 2.2), "sigma 1.1 to 2.2 pixels"),
         ("gaussian", (1.1, 1.1), "sigma 1.1 pixels"),
-        ("gaussian", (0, 1.1), "left as it is to sigma 1.1 pixels"),
+        ("gaussian", (0, 1.1), "none to sigma 1.1 pixels"),
         ("median", (3, 5), "3 x 3 to 5 x 5 pixels"),
         ("nlm", (14.2, 19.8), "strength 14.2 to 19.8 grey values"),
     ],

@@ -178,7 +178,7 @@ def test_of_one_brightness_the_kind_is_not_told():
     noise = fit_noise(flat + white((128, 128), 12), flat)
     assert noise.kind is None
     assert noise.sigma == pytest.approx(12, rel=0.05)
-    assert "type cannot be told" in noise.describe()
+    assert "Gaussian or Poisson-like cannot be told" in noise.describe()
 
 
 def test_spots_that_were_lost_are_no_noise():

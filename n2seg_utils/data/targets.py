@@ -119,8 +119,8 @@ def recognise(masks, kind="auto"):
             )
     if len(found.known) == 1:
         raise UserError(
-            f"All pixels of all masks are {objects[0]} (negative ones apart), for example in {masks[0].path}: there is "
-            "no background. Save masks with 0 where there are no objects"
+            f"All masks are {objects[0]} in every pixel where they say something, for example {masks[0].path}: there "
+            "is no background. Save masks with 0 where there are no objects"
         )
     if len(found.known) == 2:
         return _chosen(kind, found, Target("binary", found.known, found.colours, why="there are two values"))
@@ -147,9 +147,9 @@ def recognise(masks, kind="auto"):
     if kind in ("auto", "classes"):
         raise UserError(
             f"The mask {found.most} holds {found.count} values in many pieces, which are neither "
-            "classes nor objects. Is it an image? Then give the folder of the masks, or exchange the two folders. Are "
-            "they objects in several pieces? Then say that masks show instances (target). Else save it without "
-            "smoothing and compression, with one number a class or object"
+            "classes nor objects. Is it an image? Then exchange the two folders, or give that of the masks. Are they "
+            "objects in several pieces? Then masks show instances (target). Else save it without smoothing and "
+            "compression, with one number for each"
         )
     return _chosen(kind, found, Target("instances", why="you said so"))
 

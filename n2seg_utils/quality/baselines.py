@@ -12,7 +12,6 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, median_filter
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from ..words import rounded
 from .estimated_error import Noise, estimated_error, shared_blur
 
 _WINDOW, _WINDOWS = 128, 4  # pixels a side, and how many of them the settings are found on
@@ -59,14 +58,13 @@ class Method:
     of_noise: bool = False
 
 
+_STRENGTH = "strength {:,.10g} grey values"
 _SIGMAS = (0, *np.geomspace(0.3, 8, 24).tolist())
 METHODS = {
-    "gaussian": Method("Gaussian blur", _gaussian, "sigma {} pixels", _SIGMAS),
-    "median": Method("Median", _median, "{0} x {0} pixels", (0, 3, 5, 7)),
-    "nlm": Method("Non-local means", _non_local_means, "strength {} grey values", (0, 0.4, 0.6, 0.8, 1.1, 1.5), True),
-    "tv": Method(
-        "Total variation", _total_variation, "strength {} grey values", (0, 0.2, 0.4, 0.6, 0.9, 1.3, 1.9, 2.8), True
-    ),
+    "gaussian": Method("Gaussian blur", _gaussian, "sigma {:.2g} pixels", _SIGMAS),
+    "median": Method("Median", _median, "{0:.0f} x {0:.0f} pixels", (0, 3, 5, 7)),
+    "nlm": Method("Non-local means", _non_local_means, _STRENGTH, (0, 0.4, 0.6, 0.8, 1.1, 1.5), True),
+    "tv": Method("Total variation", _total_variation, _STRENGTH, (0, 0.2, 0.4, 0.6, 0.9, 1.3, 1.9, 2.8), True),
 }
 ORACLE = "gaussian_with_truth"
 
@@ -97,15 +95,21 @@ class Filter:
     @property
     def setting(self):
         """In words, such as "sigma 1.3 pixels"."""
-        return self.wording.format(rounded(self.value, 2)) if self.value else "left as it is"
+        return self.wording.format(self._brief) if self.value else "left as it is"
 
     def up_to(self, other):
         """A range of settings in words, such as "sigma 1.3 pixels" or "sigma 1.3 to 2.1 pixels"."""
-        if self.setting == other.setting or not self.value:
-            return self.setting if self.setting == other.setting else f"{self.setting} to {other.setting}"
+        if self.setting == other.setting:
+            return self.setting
+        if not self.value:
+            return f"none to {other.setting}"
         before, place, after = re.match(r"([^{]*)(.*})(.*)", self.wording).groups()
-        low, high = (place.format(rounded(one.value, 2)) for one in (self, other))
-        return f"{before}{low} to {high}{after}"
+        return f"{before}{place.format(self._brief)} to {place.format(other._brief)}{after}"
+
+    @property
+    def _brief(self):
+        """The setting to three digits; formatting to so many would make a power of ten of a large one."""
+        return float(f"{self.value:.3g}")
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class NoiseModel:
         if self.kind == "gaussian":
             return f"Gaussian (sigma {rounded(self.sigma)} grey values at all brightnesses)"
         if self.kind is None:
-            return f"sigma {rounded(self.sigma)} grey values; of which kind cannot be told"
+            return f"sigma {rounded(self.sigma)} grey values; Gaussian or Poisson-like cannot be told"
         photons = f"variance grows with brightness, gain {rounded(self.gain, 2)} grey values per photon"
         if self.kind == "poisson":
             return f"Poisson-like ({photons})"

@@ -249,14 +249,14 @@ def _warnings(rows):
     untouched = [row["image"] for row in rows if row["rmse_raw"] == row["rmse"] and row["ssim_raw"] == row["ssim"]]
     if untouched:
         found.append(
-            f"{counted(len(untouched), 'image')} (for example {untouched[0]}) score exactly as the raw image does: is "
+            f"Exactly the scores of the raw image: {counted(len(untouched), 'image')} (for example {untouched[0]}). Is "
             "this the folder of the results?"
         )
     clean = [row["image"] for row in rows if row["rmse_raw"] == 0 and row["rmse"] != 0]
     if clean:
         found.append(
-            f"Of {counted(len(clean), 'image')} (for example {clean[0]}) the raw image equals the truth in every "
-            "pixel, so the scores do not say how good the results are. Give the folder of clean images."
+            f"Raw image and truth with the same pixels: {counted(len(clean), 'image')} (for example {clean[0]}). The "
+            "scores do not say how good the results are. Give the folder of clean images."
         )
     other = _scaled(rows)
     if not other:

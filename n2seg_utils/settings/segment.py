@@ -248,7 +248,7 @@ class SegmentSettings(UnlabelledSettings, EncoderSettings, AnnotatedSettings):
     clean_masks: str = knob(
         "",
         "A few correct masks (optional)",
-        "Correct masks of a few images, which nothing learns from: noisy labels get their threshold from them.",
+        "Correct masks of a few images, never trained on: with noisy labels they set the threshold, else they judge.",
         "data",
         advanced=True,
         example="/content/drive/MyDrive/my_correct_masks",
