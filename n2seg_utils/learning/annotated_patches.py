@@ -156,7 +156,7 @@ class AnnotatedSampler(PatchSampler):
         return np.concatenate(found)
 
     def _warped(self, places, seeds):
-        """Where in the image the pixels of a patch are taken from, as broken numbers, (B, ..., Y, X) along Y and X."""
+        """Where in the image the pixels of a patch are taken from, as fractions, (B, ..., Y, X) along Y and X."""
         v, draw = self.variation, keras.random.uniform((self.batch_size, 2), -1, 1, seed=seeds)
         angle = self._each(draw[:, 0] * (v.rotation * np.pi / 180))
         zoom = self._each(ops.exp(draw[:, 1] * np.log(v.zoom)))
