@@ -66,7 +66,7 @@ def no_images(folder, entries, is_image, endings):
             f"{folder} holds no images {kinds}, only {named}. Save your images as TIFF there; Fiji opens what most "
             "microscopes write"
         )
-    empty = "and its subfolders hold no images" if folders else "is empty. Put your images"
+    empty = "and its subfolders hold no images" if folders else "is empty. Put your images or masks"
     return f"{folder} {empty} {kinds}" + (". Give another folder" if folders else " there, or give another folder")
 
 
