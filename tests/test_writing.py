@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 from n2seg_utils.data.images import Calibration, ImageFile, open_image
-from n2seg_utils.data.writing import image_writer, to_type
+from n2seg_utils.data.pieces import to_type
+from n2seg_utils.data.writing import image_writer
 from n2seg_utils.errors import UserError
 
 SIZES = {"T": 2, "Z": 3, "C": 2, "Y": 24, "X": 30}

@@ -9,7 +9,7 @@ from ..errors import UserError
 from . import axes as axis_rules
 from .calibration import Calibration
 from .images import KINDS, ImageFile
-from .writing import frame_of, to_type
+from .pieces import frame_of, to_type
 
 _NAME = Path("the array")  # what messages call it
 

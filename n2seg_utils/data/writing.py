@@ -10,6 +10,7 @@ import tifffile
 from .axes import ORDER, planes_first
 from .drive import local_file
 from .files import FOLDER_ENDING, require_space, whole_file
+from .pieces import frame_of, to_type
 
 # Types that ImageJ's own TIFF can hold; others are written as OME-TIFF.
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
@@ -75,22 +76,6 @@ class _Target:
     def write(self, number, where, values):
         pixels = np.memmap(self.path, self.dtype, "r+", self.offset, self.shape)
         planes_first(pixels, self.axes)[frame_of(number, where, self.depth)] = to_type(values, self.dtype)
-
-
-def frame_of(number, where, depth):
-    """Where in (T, Z, Y, X, C) two slices of plane `number` are, or three of the volume of time point `number`."""
-    return (*divmod(number, depth), *where) if len(where) == 2 else (number, *where)
-
-
-def to_type(values, dtype):
-    """Round and clip to what a type of pixels can hold; floats are cast."""
-    dtype = np.dtype(dtype)
-    if dtype.kind == "f":
-        return np.asarray(values, dtype)
-    limits = np.iinfo(dtype)
-    # In double precision, since a float32 cannot hold the limits of 32 bit; and no float holds the largest of 64 bit.
-    largest = float(limits.max) if dtype.itemsize < 8 else np.nextafter(float(limits.max), 0)
-    return np.clip(np.rint(np.asarray(values, "float64")), limits.min, largest).astype(dtype)
 
 
 def _options(calibration, axes, dtype, nbytes, display, width):

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import UserError
 from . import ome_zarr
 from .files import cannot_write, make_folder, require_space, write_text
-from .writing import frame_of, to_type
+from .pieces import frame_of, to_type
 
 _ORDER = "TCZYX"  # that OME-NGFF asks for
 # Chunks of a few megabytes, so that files are neither many nor slow to change. Networks of planes write planes.

@@ -79,8 +79,7 @@ def in_words():
         f"{noisy}. Clean images: joint training helps with {max(joint_ahead(0))} annotated images "
         f"or fewer; from about {min(joint_behind(0))} on, a plain U-Net is better or as good. "
         "(Published numbers for nuclei. Noise: its standard deviation, where images have grey values from 0 to 255. An "
-        "annotated image is a patch of 128 x 128 pixels.)"
-        + "".join(f" {words}" for words in _ours_in_words())
+        "annotated image is a patch of 128 x 128 pixels.)" + "".join(f" {words}" for words in _ours_in_words())
     )
 
 
