@@ -75,7 +75,7 @@ def explained(path):
     except UnknownLayerError as error:
         raise UserError(
             f"{path} cannot be opened, because its network has {error}: only plain U-Nets of usual layers can be, for "
-            "no code in a file is run. Use the software that it was made with, or train a model here"
+            "nothing in a file is run. Use the software that it was made with, or train a model here"
         ) from error
     except _DAMAGED as error:
         raise UserError(f"{path} is damaged: its network and its weights do not fit. Restore it from a copy") from error
