@@ -75,8 +75,9 @@ work.when()
 # ## 2 · Your data
 #
 # Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
-# In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
-# On your own computer, paste the whole path, as your file manager copies it; quotes around it do no harm.
+# *Choose a folder* goes through the folders of the computer that computes: in Colab, those of your Drive. You may also
+# paste a path, as your file manager copies it (in Colab: the folder symbol on the left, *Copy path* in the menu of your
+# folder); quotes around it do no harm.
 #
 # Each mask has the name of its image (`cell_1.tif` and `cell_1.png`, `cell_1_mask.tif` or `cell_1.zip`). Images without
 # a mask teach the network to denoise. An image with nothing in it may have an empty mask: that says *there is nothing*.

@@ -57,8 +57,9 @@ runtime.mount_drive()
 # ## 2 · Your data
 #
 # Fill in the form, **then run the cell below it**: it reads what you entered. Leave everything empty to use the sample.
-# In Colab, click the folder symbol on the left, find your folder, and choose *Copy path* from its menu.
-# On your own computer, paste the whole path, as your file manager copies it; quotes around it do no harm.
+# *Choose a folder* goes through the folders of the computer that computes: in Colab, those of your Drive. You may also
+# paste a path, as your file manager copies it (in Colab: the folder symbol on the left, *Copy path* in the menu of your
+# folder); quotes around it do no harm.
 #
 # Files belong together by their names; endings do not matter (`cell_1.tif` and `cell_1.png`).
 #

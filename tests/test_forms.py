@@ -26,7 +26,7 @@ EVERY = [getattr(settings, name) for name in settings.__all__]
 SECTIONS = ("data", "training", "result")
 # The widgets that we use; ipywidgets 7.7 and 8 have them in common.
 CORE = {"Accordion", "Button", "Checkbox", "Dropdown", "FloatRangeSlider", "HBox", "HTML", "Image", "IntSlider", "Text"}
-CORE |= {"Box", "SelectionSlider", "VBox"}
+CORE |= {"Box", "FileUpload", "Select", "SelectionSlider", "ToggleButton", "VBox"}
 NASTY = '<b onclick="x()">&amp;\''
 SUGGESTIONS = {"patch_size": (48, "the images are small & few"), "minutes": (3.0, "a GPU learns fast")}
 

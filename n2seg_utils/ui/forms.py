@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..knobs import PRESET, parse
 from ..settings import ExportSettings
 from . import runtime
+from .folders import FolderChooser
 
 _forms = {}
 _DRIVE = "/content/drive/MyDrive"  # how the examples of folders begin
@@ -142,9 +143,11 @@ class Field:
         self.message = widgets.HTML()
         self.help = widgets.HTML(layout={"margin": "0 0 0 12px", "flex": "1 1 240px", "max_width": "480px"})
         self._explain(self.about.help)
-        self.row = widgets.VBox(
-            [widgets.HBox([self.widget, self.help], layout={"flex_flow": "row wrap"}), self.message]
-        )
+        beside = widgets.HBox([self.widget, self.help], layout={"flex_flow": "row wrap"})
+        self.row = widgets.VBox([beside, self.message])
+        if self.about.example.startswith(_DRIVE):
+            self.chooser = FolderChooser(name, lambda: self.widget.value, self.enter, _LABEL)
+            self.row.children = [beside, self.chooser.box, self.message]
 
     @property
     def value(self):

@@ -116,3 +116,27 @@ def test_the_form_of_the_training_is_legible_in_the_dark_and_fits_when_everythin
 
 def notebook_settings():
     return FORMS["1"][1]
+
+
+def test_a_folder_is_chosen_from_those_that_are_there_and_files_are_uploaded(page, server, tmp_path):
+    (server.folder / "my scans").mkdir()
+    (server.folder / "my scans" / "a.tif").touch()
+    (tmp_path / "b.tif").write_bytes(b"pixels")
+    notebook = open_notebook(page, server, "1")
+    cell, field = "Which images?", labels(settings.DenoiseSettings)[0]
+    notebook.run_to(cell)
+    form = notebook.at(cell).locator(notebook.output).first
+    form.get_by_role("button", name="Choose a folder").first.click()
+    form.get_by_role("listbox").select_option(label="my scans")
+    form.get_by_role("button", name="Open").click()
+    expect(form.get_by_text("my scans (1 image)")).to_be_visible()
+    page.screenshot(path=tmp_path / "folders.png")
+    form.get_by_role("button", name="Use this folder").click()
+    expect(notebook.field(field, cell)).to_have_value(str(server.folder / "my scans"))
+    form.get_by_role("button", name="Choose a folder").first.click()
+    with page.expect_file_chooser() as asked:
+        form.get_by_role("button", name="Upload files").click()
+    asked.value.set_files(tmp_path / "b.tif")
+    expect(notebook.field(field, cell)).to_have_value(str(server.folder / "uploads" / "images"))
+    assert (server.folder / "uploads" / "images" / "b.tif").read_bytes() == b"pixels"
+    assert not notebook.complaints()
