@@ -96,11 +96,12 @@ class RunFolder:
         """Write down the settings of a new run, how its images are split, the packages in use and, last, the first
         facts of run.json."""
         self.require_free()
+        packages, known = requirements(), versions()  # beforehand: who is killed while this is written cannot go on
         make_folder(self.path)
         self.write_table("split.csv", split)
         self.write_settings(settings)
-        write_text(self / "requirements.txt", requirements())
-        self.note(status="training", started=_now(), versions=versions(), **facts)
+        write_text(self / "requirements.txt", packages)
+        self.note(status="training", started=_now(), versions=known, **facts)
 
     def write_settings(self, settings):
         """Write down the settings in effect."""
