@@ -21,6 +21,15 @@ def rounded(number, digits=3):
     return f"{float(f'{number:.{digits}g}'):,.10g}"
 
 
+def some(names, most=3):
+    """The first of some names, and how many more there are.
+
+    >>> some(["a.tif", "b.tif"]), some(["a", "b", "c", "d"])
+    ('a.tif, b.tif', 'a, b, c and 1 more')
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def sentence(words):
     """Words with a full stop, unless they end with a mark already.
 

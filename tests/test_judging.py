@@ -99,7 +99,7 @@ def test_folders_that_were_confused_are_told_by_their_scores(sample):
     [words] = judge(images, clean, images, filters=False)["warnings"]
     assert "Exactly the scores of the raw image: 3 images (for example nuclei_01.tif)" in words
     [words] = judge(images, clean, clean, filters=False)["warnings"]
-    assert "Raw image and truth with the same pixels" in words
+    assert "Raw image and truth with the same pixels: 3 images (for example nuclei_01.tif)" in words
     assert not judge(images, clean, None, filters=False)["warnings"]
 
 

@@ -14,7 +14,6 @@ import pytest
 import tifffile
 import yaml
 
-from n2seg_utils.learning import training as loop
 from n2seg_utils.models.past import Past
 from n2seg_utils.models.resume import resume
 from n2seg_utils.models.weights import BEST
@@ -32,12 +31,6 @@ from to_be_killed import hand_on, judge, predict, train
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tensorflow", "keras", "scipy.ndimage", "skimage.segmentation", "matplotlib.figure"])
 _LIMIT = 300
-
-
-@pytest.fixture(autouse=True)
-def _often(monkeypatch):
-    """:func:`train` keeps a state after each step, in this process too: not so when these tests are over."""
-    monkeypatch.setattr(loop, "_OFTEN", loop._OFTEN)
 
 
 def killed(target, arguments, after, folder):

@@ -244,8 +244,9 @@ def test_equal_images_are_suspected_to_be_the_wrong_folders(qc, small_sample):
         "--prediction", small_sample / "clean", "--truth", small_sample / "clean", "--raw", small_sample / "clean"
     )
     assert status == 0
-    assert "Are these the right folders?" in words
-    assert "The same pixels as the truth has: " in words
+    assert (
+        "The same pixels as the truth has: 4 images (for example nuclei_01.tif). Are these the right folders?" in words
+    )
     assert "nan" not in words
     assert "worse than" not in words
 

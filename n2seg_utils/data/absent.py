@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from ..words import some
+
 _COLAB = Path("/content")
 _DEEPEST = 3  # levels of subfolders that are searched
 _SEARCHED = 200  # entries of each folder; enough to tell where images are
@@ -55,9 +57,7 @@ def no_images(folder, entries, is_image, endings):
     for _ in range(_DEEPEST):
         found = [str(one.relative_to(folder)) for one in level if any(map(is_image, _entries(one)))]
         if found:
-            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-            named = ", ".join(found[:_NAMED]) + more
-            return f"{folder} holds no images itself, but its subfolders do: {named}. Give one of them"
+            return f"{folder} holds no images itself, but its subfolders do: {some(found, _NAMED)}. Give one of them"
         level = [below for one in level for below in _entries(one) if below.is_dir() and not below.is_symlink()]
     others = [entry.name for entry in entries if entry.is_file()]
     if others:

@@ -1,8 +1,8 @@
 """The same pixels under two names, which make scores look better than they are."""
 
 from ..errors import UserError
-from ..words import counted, sentence
-from .findings import ERROR, WARNING, Finding, some
+from ..words import counted, sentence, some
+from .findings import ERROR, WARNING, Finding
 from .summaries import same_pixels
 
 

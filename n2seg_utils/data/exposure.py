@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..words import counted, rounded
-from .findings import ERROR, NOTE, WARNING, Finding, some
+from ..words import counted, rounded, some
+from .findings import ERROR, NOTE, WARNING, Finding
 from .summaries import is_constant
 
 _SATURATED = 0.001  # share of the pixels

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..words import some
+
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = ERROR, WARNING, NOTE
 _NAMED = 3  # files that are named one by one
@@ -41,15 +43,6 @@ def merged(findings):
         if len(alike) <= _NAMED or severity == ERROR:
             found += alike
             continue
-        names = ", ".join(finding.file for finding in alike[:_NAMED])
-        found.append(Finding(severity, "", f"{names} and {len(alike) - _NAMED} more: each {alike[0].message}", remedy))
+        names = some([finding.file for finding in alike], _NAMED)
+        found.append(Finding(severity, "", f"{names}: each {alike[0].message}", remedy))
     return found
-
-
-def some(names):
-    """The first of some names, and how many more there are.
-
-    >>> some(["a.tif", "b.tif"]), some(["a", "b", "c", "d"])
-    ('a.tif, b.tif', 'a, b, c and 1 more')
-    """
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

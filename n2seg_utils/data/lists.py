@@ -50,7 +50,7 @@ def read_list(path):
             )
         pairs.append((image, mask))
     if not pairs:
-        raise UserError(f"The list {path} is empty. On each line, write one image, or an image and its mask")
+        raise UserError(f"The list {path} is empty. On each line write an image, or an image and its mask")
     return pairs
 
 

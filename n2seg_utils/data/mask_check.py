@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from ..errors import UserError
-from ..words import counted, sentence
+from ..words import counted, sentence, some
 from .duplicates import about_masks
-from .findings import ERROR, NOTE, WARNING, Finding, some
+from .findings import ERROR, NOTE, WARNING, Finding
 from .images import central
 from .labels import open_masks
 from .near_names import did_you_mean

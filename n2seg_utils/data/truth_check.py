@@ -1,10 +1,10 @@
 """What is wrong, or unusual, about clean images beside noisy ones."""
 
 from ..errors import UserError
-from ..words import counted, rounded, sentence
+from ..words import counted, rounded, sentence, some
 from .duplicates import about_truth
 from .files import list_images, pair_by_name
-from .findings import ERROR, WARNING, Finding, some
+from .findings import ERROR, WARNING, Finding
 from .images import open_image
 from .near_names import did_you_mean
 from .summaries import summarise

@@ -1,11 +1,9 @@
 """Which of some images a model was trained with: what it finds in these says little about others."""
 
 from ..data.files import list_images, stem
-from ..words import counted
+from ..words import counted, some
 from .fingerprint import content
 from .run_folder import RunFolder
-
-_NAMED = 3
 
 
 def known_images(run, images):
@@ -39,9 +37,7 @@ def warning(run, images):
     names = known_images(run, images)
     if not names:
         return ""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    which = f"{', '.join(names[:_NAMED])}{more}"
     return (
-        f"The model in {run} was trained with {counted(len(names), 'image')} of these ({which}): it has seen what was "
-        "drawn on them, so scores of other images will be lower. Judge it by images that it does not know."
+        f"The model in {run} was trained with {counted(len(names), 'image')} of these ({some(names)}): it has seen "
+        "what was drawn on them, so scores of other images will be lower. Judge it by images that it does not know."
     )

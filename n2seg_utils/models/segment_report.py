@@ -201,11 +201,8 @@ def report_parts(segmenter):
         words, figure = example_figure(segmenter, number)
         figures.append((f"{words}: what {drawn}, what the model finds, and where both differ.", figure))
     doubtful = _labels(segmenter.settings) in ("noisy", "none")
-    score = (
-        "how well it ranks pixels as the labels do (1 is perfect, 0 is chance)"
-        if doubtful
-        else "the mean Dice of classes"
-    )
+    ranking = "how well it ranks pixels as the labels do (1 is perfect, 0 is chance)"
+    score = ranking if doubtful else "the mean Dice of the classes"
     if _taught(segmenter):
         figures.append(
             (f"Loss and Dice while training, on patches; Dice is {score}.", plots.learning_curves(run.history()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..about import ADDRESS, VERSION
 from ..versions import versions
-from ..words import counted
+from ..words import counted, some
 from .filters_qc import sentences
 from .image_scores import SSIM_SETTINGS, SSIM_WINDOW
 from .report import write_report
@@ -88,9 +88,8 @@ def report_restored(out, summary, used):
     if filters:
         notes += sentences(filters)
         where = counted(len(filters["images"]), "image")
-        captions = {
-            "filters.png": f"Raw, prediction and simple filters: one point for each image ({where})."
-        } | captions
+        words = f"Raw, prediction and simple filters: one point for each image ({where})."
+        captions = {"filters.png": words} | captions
     return _write(out, "Quality of restored images", captions, notes, summary, used, _restored_methods(summary))
 
 
@@ -129,7 +128,7 @@ _ONE = (
 )
 _LABELS = "Truth, prediction, and what is right and wrong."
 OF_ALL = {
-    "filters.png": "Raw, prediction and simple filters: a point an image, a line for the mean.",
+    "filters.png": "Raw, prediction and simple filters: one point for each image, a line for the mean.",
     "scores.png": "Scores against the IoU at which objects count as found; counts and sizes, predicted against true.",
     "confusion.png": "What pixels of each class were taken for.",
 }
@@ -137,16 +136,13 @@ OF_ALL = {
 
 def _said(finding):
     """A finding with the images that it is of."""
-    names = finding["images"]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more}: {finding['sentence']}"
+    return f"{some(finding['images'])}: {finding['sentence']}"
 
 
 def without_partner(names):
     """A list of the sentence about files without a partner, empty if there are none."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     have = "they have" if len(names) > 1 else "it has"
-    return [f"Not judged, for {have} no partner: {', '.join(names[:5])}{more}."] if names else []
+    return [f"Not judged, for {have} no partner: {some(names, 5)}."] if names else []
 
 
 def _write(out, title, captions, notes, scores, used, methods, warnings=()):

@@ -188,10 +188,8 @@ def _findings(verdict, raw, prediction, scaled):
         words = "Nothing was removed: the prediction is the raw image"
         return [Remark(PROBLEM, "removed", f"{words}{' on another grey scale' if scaled else ''}, noise included.")]
     if verdict.removed < _LITTLE:
-        words = (
-            f"Little was removed: what was taken away is {100 * verdict.removed:.0f} % as strong as the finest noise"
-        )
-        found.append(Remark(LOOK, "removed", f"{words} of the raw image."))
+        words = f"Little was removed: what was taken away is {100 * verdict.removed:.0f} % as strong as the finest"
+        found.append(Remark(LOOK, "removed", f"{words} noise of the raw image."))
     if scaled or abs(verdict.shift) > _SHIFT:
         line = f"raw = {verdict.slope:.3g} x prediction {verdict.offset:+.3g}"
         words = f"The prediction has another grey scale than the raw image ({line})"
@@ -226,9 +224,8 @@ def _of_correlation(verdict):
     if correlation is None:
         return Remark(FINE, "correlation", "The image is too small to tell whether pixels share noise.")
     if _shared(verdict) in ("both", "square") and verdict.smoothing > _BLURRED_SHARED:
-        return Remark(
-            FINE, "correlation", "The prediction is over-smoothed, so nobody can tell whether pixels share noise."
-        )
+        words = "The prediction is over-smoothed, so nobody can tell whether pixels share noise."
+        return Remark(FINE, "correlation", words)
     if _shared(verdict):  # no problem where the prediction comes from structN2V
         return Remark(LOOK, "correlation", describe_correlation(correlation))
     (low, along), (other, _) = sorted([(correlation.horizontal[0], "x"), (correlation.vertical[0], "y")])

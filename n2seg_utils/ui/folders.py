@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from ..data import drive
 from ..data.files import at_home, is_image, natural_order, whole_file
 from ..errors import UserError
-from ..words import counted
+from ..words import counted, unwrapped
 from . import runtime
 
 _WIDE = {"width": "600px"}
@@ -111,8 +111,9 @@ class FolderChooser:
 def _begin(entered):
     """The folder to begin with: what was entered, else Drive or the notebook's own."""
     with contextlib.suppress(UserError, OSError):
-        if entered and at_home(entered).is_dir():
-            return at_home(entered).resolve()
+        entered = at_home(unwrapped(entered)) if entered else None
+        if entered and entered.is_dir():
+            return entered.resolve()
     return drive.HOME if drive.HOME.is_dir() else Path.cwd()
 
 

@@ -143,11 +143,11 @@ class Field:
         self.message = widgets.HTML()
         self.help = widgets.HTML(layout={"margin": "0 0 0 12px", "flex": "1 1 240px", "max_width": "480px"})
         self._explain(self.about.help)
-        beside = widgets.HBox([self.widget, self.help], layout={"flex_flow": "row wrap"})
-        self.row = widgets.VBox([beside, self.message])
+        parts = [widgets.HBox([self.widget, self.help], layout={"flex_flow": "row wrap"}), self.message]
         if self.about.example.startswith(_DRIVE):
             self.chooser = FolderChooser(name, lambda: self.widget.value, self.enter, _LABEL)
-            self.row.children = [beside, self.chooser.box, self.message]
+            parts.insert(1, self.chooser.box)
+        self.row = widgets.VBox(parts)
 
     @property
     def value(self):

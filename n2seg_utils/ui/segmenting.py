@@ -134,14 +134,8 @@ class Segmenting(Workflow):
 
     def show_labels(self, scores):
         """Show how good labels are, in numbers and pictures."""
-        from ..models.segment_report import (
-            about_labels,
-            about_tuning,
-            example_figure,
-            judged_on,
-            tuning_curve,
-            validation_images,
-        )
+        from ..models.segment_report import about_labels, example_figure, judged_on, tuning_curve, validation_images
+        from ..models.tuning import about_tuning
 
         more = [judged_on(self.model), *about_labels(self.model.run.facts())]
         say(labels_in_words(scores, "validation image") + escape(" ".join(more)))
@@ -237,11 +231,10 @@ class Segmenting(Workflow):
 
     def viewer(self, source, folder):
         """See :meth:`Workflow.viewer`."""
-        own = Path(source) == Path(drive.bring(self.images))  # else what was drawn is of other images
-        masks, truth = (
-            (bring_masks(self.masks), drive.bring(self.truth) if self.truth else None) if own else (None, None)
-        )
-        return browse_results(source, folder, self.model, masks, truth)
+        if Path(source) != Path(drive.bring(self.images)):  # what was drawn is of other images
+            return browse_results(source, folder, self.model)
+        truth = drive.bring(self.truth) if self.truth else None
+        return browse_results(source, folder, self.model, bring_masks(self.masks), truth)
 
     def report(self):
         """Write the report into the run folder."""

@@ -1,5 +1,7 @@
 """What test_kill.py does in processes that it kills: each goes on where the one before it was."""
 
+from unittest import mock
+
 from n2seg_utils import workflows
 from n2seg_utils.exchange.export import export
 from n2seg_utils.exchange.opening import load
@@ -13,13 +15,13 @@ from n2seg_utils.settings import DenoiseSettings, ExportSettings
 
 def train(settings):
     """Begin a training, or go on with it; states are kept after every step."""
-    loop._OFTEN = 0.0
-    past = Past.of(settings.run)
-    if past:
-        resume(past)
-    elif not Past.known(settings.run):
-        work = DenoiseWork if isinstance(settings, DenoiseSettings) else SegmentWork
-        work(settings).train()
+    with mock.patch.object(loop, "_OFTEN", 0.0):
+        past = Past.of(settings.run)
+        if past:
+            resume(past)
+        elif not Past.known(settings.run):
+            work = DenoiseWork if isinstance(settings, DenoiseSettings) else SegmentWork
+            work(settings).train()
 
 
 def predict(run, images, out):
