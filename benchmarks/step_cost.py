@@ -8,7 +8,7 @@ import statistics
 import time
 
 import numpy as np
-from keras import ops, optimizers
+from keras import ops
 
 from n2seg_utils.data.samples import make_image
 from n2seg_utils.learning import device
@@ -16,6 +16,7 @@ from n2seg_utils.learning.blindspot import BlindSpots
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
+from n2seg_utils.learning.plan import prepare, take_step
 from n2seg_utils.learning.seeds import StepSeed
 from n2seg_utils.settings.hiding import MANIPULATORS
 
@@ -47,7 +48,7 @@ def main():
         model = kind(network, patches, patches, hide, 1)
         model.fixed = patches.draw(StepSeed(1, 0))
         model.hidden = ops.ones_like(model.fixed)
-        model.compile(optimizers.Adam(0.001), jit_compile=False)
+        prepare(model, 0.001)
         _seconds(model, 3)
         models.append(model)
     ratios = {"wall": [], "processor": []}
@@ -66,7 +67,8 @@ def main():
 def _seconds(model, steps):
     """Wall time and processor time of a step."""
     begun = time.perf_counter(), time.process_time()
-    model.fit(np.arange(steps, dtype="int32"), batch_size=1, shuffle=False, verbose=0)
+    for number in range(steps):
+        take_step(model, number)
     return (time.perf_counter() - begun[0]) / steps, (time.process_time() - begun[1]) / steps
 
 

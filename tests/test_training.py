@@ -13,7 +13,7 @@ from n2seg_utils.learning.blindspot import BlindSpots
 from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
-from n2seg_utils.learning.plan import Plan, plan_for_minutes, take_step
+from n2seg_utils.learning.plan import Plan, plan_for_minutes, take_step, validate
 from n2seg_utils.learning.training import Watcher, train
 from n2seg_utils.models.supply import Refill
 
@@ -77,9 +77,15 @@ def test_the_loss_in_the_history_is_the_mean_over_the_epoch(monkeypatch):
 def test_validation_looks_at_the_same_pixels_every_time():
     model = training()
     model.compile(jit_compile=False)
-    steps = np.arange(3, dtype="int32")
-    one, other = (model.evaluate(steps, batch_size=1, verbose=0) for _ in range(2))
+    one, other = (validate(model) for _ in range(2))
     assert one == other
+
+
+def test_validation_finds_what_keras_does_when_asked_for_all_batches():
+    model = training()
+    model.compile(jit_compile=False)
+    expected = model.evaluate(np.arange(model.validation_steps, dtype="int32"), batch_size=1, verbose=0)
+    assert validate(model) == {"loss": pytest.approx(expected, rel=1e-6)}
 
 
 def test_the_best_weights_are_kept_even_when_training_gets_worse():

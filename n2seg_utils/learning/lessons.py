@@ -60,7 +60,7 @@ class Lessons(keras.Model):
 
     @contextlib.contextmanager
     def adding_up(self):
-        """A context in which the means of loss and score go on: newer versions of Keras begin them anew each step."""
+        """A context in which the means of loss and score go on: newer versions of Keras begin them anew each batch."""
         self._adding_up = True
         try:
             yield

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from . import device, distribution, precision
+from . import device, precision
 from .rates import BETAS
 
 EPOCHS_OF_A_TIMED_RUN = 30
@@ -94,9 +94,8 @@ def take_step(training, number):
 
 def validate(training):
     """Loss and score of the validation patches, which are the same every time."""
-    steps = np.arange(training.validation_steps, dtype="int32")
-    if distribution.devices() > 1:  # among which evaluate() would divide the steps
-        training.reset_metrics()  # which test_on_batch() of newer versions of Keras does before each batch
-        training.make_test_function()
-        return [training.test_function(iter([(steps[n : n + 1], None, None)])) for n in range(len(steps))][-1]
-    return training.evaluate(steps, batch_size=1, verbose=0, return_dict=True)
+    training.reset_metrics()
+    with training.adding_up():  # evaluate() would wait for its own input, up to as long again as it computes
+        for number in range(training.validation_steps):
+            found = training.test_on_batch(np.array([number], "int32"), return_dict=True)
+    return found

@@ -7,8 +7,7 @@ import say
 asked = say.request()
 
 import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from keras import ops, optimizers  # noqa: E402
+from keras import ops  # noqa: E402
 
 from n2seg_utils.data.samples import make_image  # noqa: E402
 from n2seg_utils.learning import device  # noqa: E402
@@ -16,6 +15,7 @@ from n2seg_utils.learning.blindspot import BlindSpots  # noqa: E402
 from n2seg_utils.learning.networks import Architecture, unet  # noqa: E402
 from n2seg_utils.learning.noise2void import Noise2VoidTraining  # noqa: E402
 from n2seg_utils.learning.patches import PatchSampler  # noqa: E402
+from n2seg_utils.learning.plan import prepare, take_step  # noqa: E402
 from n2seg_utils.learning.seeds import StepSeed  # noqa: E402
 
 
@@ -33,7 +33,7 @@ def training(kind, images):
     model = kind(unet(Architecture(width=asked["width"], narrow_decoder=True)), patches, patches, hide, 1)
     model.fixed = patches.draw(StepSeed(1, 0))
     model.hidden = ops.ones_like(model.fixed)
-    model.compile(optimizers.Adam(0.001), jit_compile=device.backend() == "jax")
+    prepare(model, 0.001)
     seconds(model, 3)
     return model
 
@@ -41,7 +41,8 @@ def training(kind, images):
 def seconds(model, steps):
     """Of a step."""
     begun = time.perf_counter()
-    model.fit(np.arange(steps, dtype="int32"), batch_size=1, shuffle=False, verbose=0)
+    for number in range(steps):
+        take_step(model, number)
     return (time.perf_counter() - begun) / steps
 
 
