@@ -95,6 +95,24 @@ def test_the_network_of_the_defaults_stays_within_three_gigabytes_however_much_m
     assert peak < 3
 
 
+@pytest.mark.parametrize(
+    ("architecture", "planes"),
+    [("width=32", ()), ("width=32, batch_norm=True, depth=3", ()), ("dims=3, width=16", (16,))],
+)
+def test_a_tile_takes_no_more_than_a_quarter_of_the_memory_that_is_free(tmp_path, architecture, planes):
+    free, design = 2e9, eval(f"Architecture({architecture})")
+    tile = tile_for_memory(free, design, *planes)
+    shape, axes = (*planes, tile, tile), "ZYX"[-2 - len(planes) :]
+    file, _ = sparse(tmp_path / "a.tif", shape, NOISE[:99, :99], metadata={"axes": axes})
+    code = """
+model.predict_pixels(np.zeros((*image.shape[:-2], 64, 64, 1)))
+before = int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+model.predict_file(image, sys.argv[2], tile=int(sys.argv[3]))
+print(before)"""
+    peak, before = run(UNTRAINED.format(architecture=architecture) + code, file, tmp_path / "out.tif", tile)
+    assert 0.4 * free / 4 < 1e9 * peak - 1e3 * before < free / 4
+
+
 def test_a_folder_larger_than_memory_is_trained_on(tmp_path):
     side, total = 30_000, 0
     folder = tmp_path / "in"

@@ -15,7 +15,7 @@ run = Path(asked["work"]) / "run"
 train_denoiser(
     DenoiseSettings(
         images=asked["train"], run=str(run), minutes=0, epochs=1, steps_per_epoch=1, dimensions=asked["dimensions"],
-        network_width=asked["width"], patch_size=32, patch_depth=8, batch_size=1,
+        axes=asked["axes"], network_width=asked["width"], patch_size=32, patch_depth=8, batch_size=1,
     )
 )  # fmt: skip
 model = load(run)
