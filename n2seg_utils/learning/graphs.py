@@ -15,8 +15,8 @@ def applied(network):
     Parameters
     ----------
     network : keras.Model or callable
-        With TensorFlow, the first is traced once, whatever the sizes of its images; the weights are always those of
-        now. Everything else is called as it is.
+        With TensorFlow, the first is traced once, whatever the sizes of its images, if its layers allow that; the
+        weights are always those of now. Everything else is called as it is.
 
     Returns
     -------
@@ -33,9 +33,12 @@ def applied(network):
 def _graph(network, shape):
     import tensorflow as tf
 
-    return tf.function(
-        lambda batch: network()(batch, training=False),
-        input_signature=[tf.TensorSpec(shape, "float32")],
-        autograph=False,
-        jit_compile=False,
-    )
+    def answer(batch):
+        return network()(batch, training=False)
+
+    graph = tf.function(answer, [tf.TensorSpec(shape, "float32")], autograph=False, jit_compile=False)
+    try:
+        graph.get_concrete_function()
+    except (TypeError, ValueError):  # some layers must know the size of what they see, such as bilinear ones of Keras
+        return answer
+    return graph
