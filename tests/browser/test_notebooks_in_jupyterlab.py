@@ -24,10 +24,10 @@ def look_at(page, report, least):
 
 
 def test_a_stopped_training_is_used_and_gone_on_with_and_a_reloaded_tab_loses_nothing(page, serving):
-    server = serving(**TINY | {"epochs": 150, "steps_per_epoch": 40})
+    server = serving(**TINY | {"epochs": 300, "steps_per_epoch": 40})
     notebook = open_notebook(page, server, "1")
     notebook.run_all()
-    notebook.shows("Train", re.compile(r"epoch ([3-9]|[1-9]\d) of 150"))
+    notebook.shows("Train", re.compile(r"epoch ([3-9]|[1-9]\d) of 300"))
     notebook.stop()
     notebook.shows("Train", "stopped by you. The best weights so far are kept, and the next cells work.")
     notebook.wait_for_end()
@@ -41,7 +41,7 @@ def test_a_stopped_training_is_used_and_gone_on_with_and_a_reloaded_tab_loses_no
     notebook.save()
     notebook.reload()
     # Jupyter keeps what was shown when the notebook was saved; what comes while a tab is closed, it does not bring.
-    notebook.shows("Train", re.compile(r"epoch \d+ of 150"))
+    notebook.shows("Train", re.compile(r"epoch \d+ of 300"))
     notebook.wait_for_pictures("Train")
     notebook.wait_until_idle()
     notebook.run_from("Judge the result")
