@@ -184,11 +184,11 @@ def test_the_tile_follows_the_free_memory():
     assert tile_for_memory(1e6, usual) == SMALLEST_TILE
     assert tile_for_memory(1e9, usual) < tile_for_memory(4e9, usual)
     assert tile_for_memory(4e9, wide) < tile_for_memory(4e9, usual)
-    assert tile_for_memory(4e9, usual) ** 2 * 30 * 32 <= 1e9
+    assert tile_for_memory(4e9, usual) ** 2 * 48 * 32 <= 1e9
 
 
 def test_the_tile_of_a_volume_counts_its_depth():
     deep = Architecture(3)
-    assert tile_for_memory(8e9, deep, 500) ** 3 * 30 * 32 <= 2e9
-    assert tile_for_memory(8e9, deep, 8) ** 2 * 8 * 30 * 32 <= 2e9
+    assert tile_for_memory(8e9, deep, 500) ** 3 * 48 * 32 <= 2e9
+    assert tile_for_memory(8e9, deep, 8) ** 2 * 8 * 48 * 32 <= 2e9
     assert tile_for_memory(8e9, deep, 8) > tile_for_memory(8e9, deep, 500)
