@@ -296,11 +296,21 @@ def test_what_was_typed_is_escaped_in_the_message():
     assert NASTY in message(form, "epochs")
 
 
+def test_forms_of_later_cells_are_no_new_widgets_that_a_reloaded_tab_could_not_show(shown, monkeypatch):
+    ask("data")
+    first, made = shown[-1], []
+    monkeypatch.setattr(widgets.Widget, "open", made.append)
+    for section in ("training", "result", "data"):
+        ask(section)
+    assert not made
+    assert shown[-1] is first
+
+
 # The last run
 
 
 def button(shown):
-    found = parts(shown[-1], widgets.Button)
+    found = [one for one in parts(shown[-1], widgets.Button) if one.layout.display != "none"]
     return found[0] if found else None
 
 

@@ -347,7 +347,7 @@ def test_results_land_in_the_drive_folder(on_drive, colab, capsys):
 
     forms._forms.clear()  # the next session
     again = asked()
-    again.form._fill(again.form._last(), "data")
+    again.form.buttons["data"].click()
     assert again.form.settings().images == str(on_drive / "images"), "remembered on Drive, as it was entered"
 
 

@@ -55,11 +55,20 @@ class Form:
         self.fields = {name: Field(cls, name, getattr(start, name)) for name in cls.knobs()}
         for field in self.fields.values():
             field.widget.observe(lambda _: self._judge(), "value")
+        self.buttons = {}  # section -> "Use the values of my last run"
+        # All sections at once: the form of a later cell would be a new widget around older ones, which a reloaded tab
+        # may not know yet, and then it shows a "javascript error".
+        self.boxes = {section: self._box(section) for section in {f.about.section for f in self.fields.values()}}
 
     def show(self, section):
         """Display the basic fields of a section, with the advanced ones folded away below."""
         from IPython.display import display
 
+        if section in self.buttons:
+            self.buttons[section].layout.display = None if self._last() else "none"
+        display(self.boxes[section])
+
+    def _box(self, section):
         fields = [f for f in self.fields.values() if f.about.section == section]
         rows = [field.row for field in fields if not field.about.advanced]
         advanced = [field.row for field in fields if field.about.advanced]
@@ -67,15 +76,15 @@ class Form:
             folded = widgets.Accordion(children=[widgets.VBox(advanced)], selected_index=None)
             folded.set_title(0, "Advanced settings: the defaults are fine to begin with")
             rows.append(folded)
-        last = self._last()
-        if last and len(fields) > 1:
+        if len(fields) > 1:
             button = widgets.Button(
                 description="Use the values of my last run",
-                layout=widgets.Layout(width="auto", align_self="flex-start"),
+                layout={"width": "auto", "align_self": "flex-start"},
             )
-            button.on_click(lambda _: self._fill(last, section))
+            button.on_click(lambda _: self._fill(section))
+            self.buttons[section] = button
             rows.append(button)
-        display(widgets.VBox(rows))
+        return widgets.VBox(rows)
 
     def suggest(self, suggestions):
         """Show values chosen from the data, with the reasons."""
@@ -127,10 +136,11 @@ class Form:
         except UserError:
             return None
 
-    def _fill(self, settings, section):
+    def _fill(self, section):
+        last = self._last()
         for name, field in self.fields.items():
-            if field.about.section == section:
-                field.enter(getattr(settings, name))
+            if last and field.about.section == section:
+                field.enter(getattr(last, name))
 
 
 class Field:
