@@ -115,6 +115,28 @@ def test_images_are_denoised_in_training_as_they_are_when_all_is_done(work):
     np.testing.assert_allclose(scale.undo(known), model.predict_both(pixels, scale)[0], rtol=1e-5, atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    ("side", "algorithm", "noisy"),
+    [
+        (32, "n2v", (4, 32)),
+        (64, "n2v", (4, 64)),
+        (96, "n2v", (9, 64)),
+        (128, "n2v", (16, 64)),
+        (96, "structn2v", (4, 96)),
+    ],
+)
+def test_a_step_that_denoises_sees_as_many_pixels_in_smaller_patches_of_more_places(side, algorithm, noisy, tmp_path):
+    images, masks = nuclei(4, (128, 160))
+    folder = written(tmp_path / "in", images, {0: masks[0], 1: masks[1]})
+    more = {"patch_size": side, "batch_size": 8, "algorithm": algorithm, "struct_axis": "vertical", "struct_length": 63}
+    work = JointWork(settings(folder, tmp_path / "run", schedule="in_turn", **more))
+    training = work.training(unet(work.model.architecture), work.model.settings)
+    for use, leading, expected in ((True, True, noisy), (False, True, noisy), (True, False, (8, side))):
+        training.begin_epoch(0, int(leading), fresh=True)
+        answer, _ = training(np.array([1]), training=use)
+        assert answer.shape[:3] == (expected[0], expected[1], expected[1])
+
+
 def test_planning_by_time_measures_both_parts_and_takes_nothing_away(training):
     before, pixels = training.network.get_weights(), np.array(training.patches.pixels)
     plan = plan_for_minutes(training, 0.05, 0.01)
@@ -159,6 +181,8 @@ def test_tiles_that_overlap_by_the_reach_of_both_networks_show_no_seams(work):
 def test_the_methods_paragraph_says_that_two_networks_learned_one_after_the_other(work):
     words = methods.methods(work.train())[0].lower()
     assert "images were denoised by one u-net and segmented by another" in words
+    assert "in steps of 2 patches of 32 x 32 pixels, by noise2void" in words
+    assert "in steps of 4 patches of 32 x 32 pixels, " in words
     assert "the loss was" not in words
 
 

@@ -15,6 +15,7 @@ from .annotated_data import all_images
 from .annotated_split import split_annotated
 from .hiding import blind_spots
 from .joint import JointModel, design
+from .joint_patches import annotated_patches, noisy_patches
 from .segment_training import SegmentWork
 from .suggestions import patch_shape
 
@@ -100,11 +101,12 @@ class JointWork(SegmentWork):
 
     def training(self, network, settings):
         """See :meth:`SegmentWork.training`."""
-        hide = blind_spots(settings, self.images)
         published, in_turn = settings.recipe == "published", settings.schedule == "in_turn"
+        others, for_others = noisy_patches(settings)
+        hide = blind_spots(for_others, self.images)
         count = settings.batch_size if published or in_turn else annotated_patches(settings)
         annotated, common = self.samplers(settings, count), (hide, settings.seed, self.loss(settings))
-        noisy = [] if published else [self._noisy(use, settings, hide) for use in supply.SHARES]
+        noisy = [] if published else [self._noisy(use, others, for_others, hide) for use in supply.SHARES]
         if in_turn:
             training = InTurnTraining(network, annotated, noisy, *common, self.model.restore)
         else:
@@ -143,10 +145,9 @@ class JointWork(SegmentWork):
         drawn = self.painted(denoised[..., 0], image.frames(2)[plane], (rows, columns), found)
         return {"noisy": noisy[..., 0], "denoised": denoised[..., 0], **drawn}
 
-    def _noisy(self, use, settings, hide):
-        """What draws patches to denoise."""
+    def _noisy(self, use, count, settings, hide):
+        """What draws so many patches to denoise."""
         turned = _turned(settings, hide) if use == "train" else {"flip": False, "turn": False}
-        count = settings.batch_size - annotated_patches(settings)
         return PatchSampler(
             self.pools[use, "noisy"], patch_shape(settings), count, settings.seed, **turned, stream=_STREAMS[use]
         )
@@ -155,11 +156,6 @@ class JointWork(SegmentWork):
         """Mean variance of the scaled images: errors are measured in units of it, as if images were standardised."""
         frames = self.pools.get(("train", "noisy")) or [image for image, _, _ in self.pools["train"]]
         return float(np.mean([frame.var() for frame in frames])) or 1.0
-
-
-def annotated_patches(settings):
-    """Patches of annotated images in a batch; at least one, and one fewer than all at most."""
-    return int(np.clip(round(settings.annotated_share * settings.batch_size), 1, settings.batch_size - 1))
 
 
 def _turned(settings, hide):

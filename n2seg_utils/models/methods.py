@@ -3,6 +3,8 @@
 from ..about import ADDRESS, VERSION
 from ..data.tables import read_table
 from ..words import counted
+from .joint_patches import noisy_patches
+from .suggestions import patch_shape
 
 _REFERENCES = {
     "n2v": "Krull A, Buchholz T-O, Jug F. Noise2Void - learning denoising from single noisy images. CVPR 2019.",
@@ -116,15 +118,16 @@ def _does_both(model, cite):
 
 
 def _does_both_in_turn(model, cite):
-    settings = model.settings
+    settings, (count, noisy) = model.settings, noisy_patches(model.settings)
     yield (
         f"images were denoised by one U-Net and segmented by another {_unet(model, cite)}, which sees nothing but what "
         f"the first makes of them. In the first part of the training, the first, without batch normalisation, learned "
-        f"from all images by {_DENOISING[settings.algorithm]} {cite(settings.algorithm)}, {_hidden(settings)}."
+        f"from all images, in steps {_patches(count, noisy)}, by {_DENOISING[settings.algorithm]} "
+        f"{cite(settings.algorithm)}, {_hidden(settings)}."
     )
     yield (
-        f"In the second part, while it did not change any more, the other was taught from annotated images "
-        f"{_taught(model)} by {_loss(model)}."
+        f"In the second part, while it did not change any more, the other was taught from annotated images, in steps "
+        f"{_patches(settings.batch_size, settings)}, {_taught(model)} by {_loss(model)}."
     )
     yield from _labels(model)
 
@@ -139,15 +142,15 @@ _DOES = {"denoise": _denoises, "segment": _segments, "joint": _does_both}
 
 
 def _trained(model, cite):
-    settings, facts, architecture = model.settings, model.run.facts(), model.architecture
-    batch = settings.batch_size
+    settings, facts = model.settings, model.run.facts()
     if model.run.workflow == "denoise":
         yield f"The network was a U-Net {_unet(model, cite)}."
     count, kept = _counts(model)
-    patch = " x ".join([f"{settings.patch_depth}"] * (architecture.dims == 3) + [f"{settings.patch_size}"] * 2)
+    in_turn = model.architecture.in_turn  # steps of both kinds are told of already
+    of = "" if in_turn else f" {_patches(settings.batch_size, settings)}"
     done = settings.steps_per_epoch * facts.get("epochs_done", settings.epochs)
     yield (
-        f"It was trained on {count} for {done:,} steps of {batch} patches of {patch} pixels with Adam {cite('adam')}, "
+        f"It was trained on {count} for {done:,} steps{of} with Adam {cite('adam')}, "
         f"the learning rate falling from {settings.learning_rate:g} along a cosine; {kept}. The weights of the best "
         f"epoch ({facts.get('best_epoch')}) were used."
     )
@@ -158,6 +161,13 @@ def _trained(model, cite):
     yield (
         f"This was done with n2seg-utils {versions.get('n2seg-utils', VERSION)} ({ADDRESS}), TensorFlow "
         f"{versions.get('tensorflow', '?')} and Keras {versions.get('keras', '?')} on a {facts.get('device', 'CPU')}."
+    )
+
+
+def _patches(count, settings):
+    """What a step looks at, in words."""
+    return (
+        f"of {count:,} {'patch' if count == 1 else 'patches'} of {' x '.join(map(str, patch_shape(settings)))} pixels"
     )
 
 
