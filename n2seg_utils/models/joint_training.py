@@ -102,11 +102,11 @@ class JointWork(SegmentWork):
     def training(self, network, settings):
         """See :meth:`SegmentWork.training`."""
         published, in_turn = settings.recipe == "published", settings.schedule == "in_turn"
-        others, for_others = noisy_patches(settings)
-        hide = blind_spots(for_others, self.images)
+        noisy_count, for_noise = noisy_patches(settings)
+        hide = blind_spots(for_noise, self.images)
         count = settings.batch_size if published or in_turn else annotated_patches(settings)
         annotated, common = self.samplers(settings, count), (hide, settings.seed, self.loss(settings))
-        noisy = [] if published else [self._noisy(use, others, for_others, hide) for use in supply.SHARES]
+        noisy = [] if published else [self._noisy(use, noisy_count, for_noise, hide) for use in supply.SHARES]
         if in_turn:
             training = InTurnTraining(network, annotated, noisy, *common, self.model.restore)
         else:
