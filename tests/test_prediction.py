@@ -189,6 +189,6 @@ def test_the_tile_follows_the_free_memory():
 
 def test_the_tile_of_a_volume_counts_its_depth():
     deep = Architecture(3)
-    assert tile_for_memory(8e9, deep, 500) ** 3 * 48 * 32 <= 2e9
-    assert tile_for_memory(8e9, deep, 8) ** 2 * 8 * 48 * 32 <= 2e9
+    assert tile_for_memory(8e9, deep, 500) ** 3 * 40 * 32 <= 2e9
+    assert tile_for_memory(8e9, deep, 8) ** 2 * 8 * 40 * 32 <= 2e9
     assert tile_for_memory(8e9, deep, 8) > tile_for_memory(8e9, deep, 500)

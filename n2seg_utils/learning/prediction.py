@@ -13,9 +13,9 @@ from .graphs import applied
 SMALLEST_TILE = 64
 LARGEST_TILE = 1024
 _LARGEST_BYTES = {2: 1_200_000_000, 3: 3_000_000_000}  # larger planes bring nothing; of volumes overlap is the most
-# Of activations at once, a pixel and first-level filter: a graph takes half, but not all networks are one.
-_BYTES = 48
-_WITH_BATCH_NORM = 1.7  # times as many
+# Of activations at once, a pixel and first-level filter: a graph takes half; networks that cannot be one take as many,
+# and with batch normalisation twice as many, for which there is room: of what is free, a quarter is planned for.
+_BYTES = {2: 48, 3: 40}
 
 
 class TiledPredictor:
@@ -140,7 +140,7 @@ def tile_for_memory(free_bytes, architecture, depth=None):
         Planes of the volume, in 3D: a shallow one allows wider tiles.
     """
     branches = 1 if architecture.together else architecture.channels
-    bytes_a_pixel = _BYTES * architecture.width * branches * (_WITH_BATCH_NORM if architecture.batch_norm else 1)
+    bytes_a_pixel = _BYTES[architecture.dims] * architecture.width * branches
     most = min(free_bytes / 4, _LARGEST_BYTES[architecture.dims])
     side = _side(most / bytes_a_pixel, architecture.dims, depth)
     useful = 4 * max(architecture.reach)

@@ -4,7 +4,7 @@ from ..data.noise import measure_noise
 from . import suggestions
 from .hiding import longest_struct, struct_mask
 
-_PATCH = {2: 64, 3: 48}  # a patch of 64 pixels in 3D would hold half a hundred times as many as in 2D
+PATCH = {2: 64, 3: 48}  # a patch of 64 pixels in 3D would hold half a hundred times as many as in 2D
 _STRUCT = ("struct_axis", "struct_length")
 _MASKED = 8.0  # percent: flat between 5 and 12 on nuclei, confocal and two-photon images (benchmarks/knob.py)
 _COVERED = 30.0  # percent that structN2V replaces in all, so that enough is left to guess from
@@ -29,7 +29,7 @@ def suggest(settings, images, gpu, merged=None, noise=True):
     dict
         name -> (value, reason), for what can be chosen from the data; whether or not the user chose otherwise.
     """
-    found = suggestions.patches(settings, images, _PATCH, merged)
+    found = suggestions.patches(settings, images, PATCH, merged)
     dims = int(found["dimensions"][0][0])
     found["batch_size"] = (16, "it is the usual one") if dims == 2 else (4, "patches of volumes are large")
     # In 3D without a GPU, 2 minutes bring 38.6 dB at width 16 and 37.8 at 32 (nuclei3d; benchmarks/fmd.py).

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-_NOISY_SIDE = 64  # pixels, of what teaches to denoise only
+from .denoise_suggestions import PATCH
+
+_NOISY_SIDE = PATCH[2]  # in volumes too: deep networks could not halve the usual side of these so often
 
 
 def annotated_patches(settings):

@@ -58,7 +58,9 @@ class Form:
         self.buttons = {}  # section -> "Use the values of my last run"
         # All sections at once: the form of a later cell would be a new widget around older ones, which a reloaded tab
         # may not know yet, and then it shows a "javascript error".
-        self.boxes = {section: self._box(section) for section in {f.about.section for f in self.fields.values()}}
+        self.boxes = {
+            section: self._box(section) for section in dict.fromkeys(f.about.section for f in self.fields.values())
+        }
 
     def show(self, section):
         """Display the basic fields of a section, with the advanced ones folded away below."""
@@ -138,8 +140,10 @@ class Form:
 
     def _fill(self, section):
         last = self._last()
+        if last is None:  # taken away meanwhile
+            return
         for name, field in self.fields.items():
-            if last and field.about.section == section:
+            if field.about.section == section:
                 field.enter(getattr(last, name))
 
 
