@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -55,18 +56,22 @@ def serve(folder, dark=False, **preset):
     _settle(own / "settings", dark)
     port, token = _free_port(), secrets.token_hex(16)
     places = {"HOME": own, "USERPROFILE": own, "IPYTHONDIR": own / "ipython", "JUPYTER_DATA_DIR": own / "data"}
-    places |= {f"JUPYTER_{kind}_DIR": own / kind.lower() for kind in ("CONFIG", "RUNTIME")}
+    places |= {"JUPYTER_CONFIG_DIR": own / "config"}
     places |= {"JUPYTERLAB_SETTINGS_DIR": own / "settings", "JUPYTERLAB_WORKSPACES_DIR": own / "workspaces"}
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("N2SEG_")}
     environment |= {name: str(place) for name, place in places.items()}
     environment |= {"JUPYTER_TOKEN": token, "N2SEG_SET": json.dumps(preset), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    runtime = tempfile.mkdtemp(prefix="n2seg")  # for the kernels' sockets: the name of one has about a hundred letters
+    environment |= {"JUPYTER_RUNTIME_DIR": runtime}
     command = [sys.executable, "-m", "jupyterlab" if LAB else "notebook", "--no-browser", "--allow-root"]
+    command += ["--ip=127.0.0.1", f"--port={port}"]
+    if hasattr(socket, "AF_UNIX"):
+        # The ports that Jupyter finds for a kernel may be taken before it starts: it is started five times, in vain.
+        command.append("--KernelManager.transport=ipc")
     with open(own / "log.txt", "w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [*command, "--ip=127.0.0.1", f"--port={port}"], cwd=folder, env=environment, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
         _wait_for(process, f"http://127.0.0.1:{port}/api/status?token={token}", own / "log.txt")
         yield Server(f"http://127.0.0.1:{port}", token, folder)
@@ -76,6 +81,7 @@ def serve(folder, dark=False, **preset):
             process.wait(_ENDS)
         except subprocess.TimeoutExpired:
             process.kill()
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
 def _settle(folder, dark):
