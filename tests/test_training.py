@@ -211,6 +211,16 @@ def test_planning_by_time_takes_nothing_away_from_the_training():
     assert 0.3 * 30 < plan.steps * plan.step_seconds <= 1.1 * 30 + 30 * plan.step_seconds
 
 
+@pytest.mark.parametrize(
+    ("minutes", "epochs", "steps"), [(0.1, 5, 10), (1, 6, 540), (2, 12, 1080), (5, 30, 2700), (60, 30, 35700)]
+)
+def test_in_a_short_training_validation_takes_a_tenth_of_the_time_at_most(monkeypatch, minutes, epochs, steps):
+    monkeypatch.setattr("n2seg_utils.learning.plan._measured", lambda training, limit: (0.1, 1.0))
+    plan = plan_for_minutes(training(), minutes, 0.01)
+    assert plan.epochs == epochs
+    assert plan.steps == pytest.approx(steps, rel=0.01)
+
+
 def test_a_run_planned_by_time_equals_one_of_the_same_number_of_steps():
     timed = training()
     plan = plan_for_minutes(timed, 0.02, 0.01)

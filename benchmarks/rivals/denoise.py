@@ -8,7 +8,7 @@ from . import times
 
 TITLE = "Denoising: time to quality"
 STEPS = 800  # of CAREamics, batches of 16: what ours has to reach
-LENGTHS = (5, 10, 20, 40, 80, 160, 320)  # seconds of our trainings, beside the long one
+LENGTHS = (5, 7, 10, 14, 20, 28, 40, 80, 160, 320)  # seconds of our trainings, beside the long one
 SETS = {"DSB2018, sigma 20": "dsb20", "FMD": "fmd"}
 RIVALS = {"CAREamics": "careamics", "n2v": "n2v"}
 _TINY = {"epochs": 1, "steps_per_epoch": 2, "network_width": 4, "patch_size": 32}

@@ -10,7 +10,8 @@ import numpy as np
 from . import device, precision
 from .rates import BETAS
 
-EPOCHS_OF_A_TIMED_RUN = 30
+EPOCHS_OF_A_TIMED_RUN = (5, 30)  # at least and at most
+VALIDATING = 0.1  # of the time, at most, if this leaves epochs enough
 CALIBRATION_SECONDS = 3.0
 
 
@@ -32,7 +33,8 @@ class Plan:
 def plan_for_minutes(training, minutes, learning_rate):
     """Find out how many steps fit into `minutes`, by timing a few and taking them back.
 
-    Compiling does not count. The weights are as before afterwards.
+    Compiling does not count. The weights are as before afterwards. Epochs are fewer where validation is slow for the
+    time there is.
 
     Parameters
     ----------
@@ -57,9 +59,10 @@ def plan_for_minutes(training, minutes, learning_rate):
     finally:
         for variable, value in before:
             variable.assign(value)
-    available = minutes * 60 - EPOCHS_OF_A_TIMED_RUN * validation
-    total = max(EPOCHS_OF_A_TIMED_RUN, int(available / pace))
-    return Plan(EPOCHS_OF_A_TIMED_RUN, math.ceil(total / EPOCHS_OF_A_TIMED_RUN), learning_rate, pace)
+    seconds, (fewest, most) = minutes * 60, EPOCHS_OF_A_TIMED_RUN
+    epochs = min(max(fewest, int(VALIDATING * seconds / validation)), most)
+    total = max(epochs, int((seconds - epochs * validation) / pace))
+    return Plan(epochs, math.ceil(total / epochs), learning_rate, pace)
 
 
 def _measured(training, limit):
