@@ -214,7 +214,7 @@ def test_planning_by_time_takes_nothing_away_from_the_training():
 @pytest.mark.parametrize(
     ("minutes", "epochs", "steps"), [(0.1, 5, 10), (1, 6, 540), (2, 12, 1080), (5, 30, 2700), (60, 30, 35700)]
 )
-def test_in_a_short_training_validation_takes_a_tenth_of_the_time_at_most(monkeypatch, minutes, epochs, steps):
+def test_validation_takes_a_tenth_of_the_time_at_most_if_that_leaves_five_epochs(monkeypatch, minutes, epochs, steps):
     monkeypatch.setattr("n2seg_utils.learning.plan._measured", lambda training, limit: (0.1, 1.0))
     plan = plan_for_minutes(training(), minutes, 0.01)
     assert plan.epochs == epochs

@@ -11,7 +11,7 @@ from . import device, precision
 from .rates import BETAS
 
 EPOCHS_OF_A_TIMED_RUN = (5, 30)  # at least and at most
-VALIDATING = 0.1  # of the time, at most, if this leaves epochs enough
+VALIDATION_SHARE = 0.1  # of the time, at most, if this leaves epochs enough
 CALIBRATION_SECONDS = 3.0
 
 
@@ -60,7 +60,7 @@ def plan_for_minutes(training, minutes, learning_rate):
         for variable, value in before:
             variable.assign(value)
     seconds, (fewest, most) = minutes * 60, EPOCHS_OF_A_TIMED_RUN
-    epochs = min(max(fewest, int(VALIDATING * seconds / validation)), most)
+    epochs = min(max(fewest, int(VALIDATION_SHARE * seconds / validation)), most)
     total = max(epochs, int((seconds - epochs * validation) / pace))
     return Plan(epochs, math.ceil(total / epochs), learning_rate, pace)
 

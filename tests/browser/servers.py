@@ -39,7 +39,7 @@ def serve(folder, dark=False, **preset):
     Parameters
     ----------
     folder : Path
-        Where the notebooks and what they write will lie; everything of Jupyter's own is in ``.jupyter`` in it.
+        Where the notebooks and what they write will lie; all of Jupyter's own but sockets is in ``.jupyter`` in it.
     dark : bool
         JupyterLab in its dark theme.
     **preset
@@ -56,19 +56,18 @@ def serve(folder, dark=False, **preset):
     _settle(own / "settings", dark)
     port, token = _free_port(), secrets.token_hex(16)
     places = {"HOME": own, "USERPROFILE": own, "IPYTHONDIR": own / "ipython", "JUPYTER_DATA_DIR": own / "data"}
-    places |= {"JUPYTER_CONFIG_DIR": own / "config"}
+    # The kernels' sockets are in the last, and the path of a socket has about a hundred letters at most.
+    places |= {"JUPYTER_CONFIG_DIR": own / "config", "JUPYTER_RUNTIME_DIR": Path(tempfile.mkdtemp(prefix="n2seg_"))}
     places |= {"JUPYTERLAB_SETTINGS_DIR": own / "settings", "JUPYTERLAB_WORKSPACES_DIR": own / "workspaces"}
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("N2SEG_")}
     environment |= {name: str(place) for name, place in places.items()}
     environment |= {"JUPYTER_TOKEN": token, "N2SEG_SET": json.dumps(preset), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    runtime = tempfile.mkdtemp(prefix="n2seg")  # for the kernels' sockets: the name of one has about a hundred letters
-    environment |= {"JUPYTER_RUNTIME_DIR": runtime}
     command = [sys.executable, "-m", "jupyterlab" if LAB else "notebook", "--no-browser", "--allow-root"]
     command += ["--ip=127.0.0.1", f"--port={port}"]
     if hasattr(socket, "AF_UNIX"):
-        # The ports that Jupyter finds for a kernel may be taken before it starts: it is started five times, in vain.
+        # Ports that Jupyter has found for a kernel may be taken before it opens them; it is restarted, with the same.
         command.append("--KernelManager.transport=ipc")
     with open(own / "log.txt", "w", encoding="utf-8") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -81,7 +80,7 @@ def serve(folder, dark=False, **preset):
             process.wait(_ENDS)
         except subprocess.TimeoutExpired:
             process.kill()
-        shutil.rmtree(runtime, ignore_errors=True)
+        shutil.rmtree(places["JUPYTER_RUNTIME_DIR"], ignore_errors=True)
 
 
 def _settle(folder, dark):
