@@ -32,7 +32,7 @@ def main():
         with precision.learner(network, policy) as learner:
             patches, hide = PatchSampler(images, shape, batch, seed=1), BlindSpots(shape, 5.0, (5,) * options.dims)
             trainings.append(Noise2VoidTraining(learner, patches, patches, hide, 1))
-        prepare(trainings[-1], 0.001)
+        prepare(trainings[-1])
         take_step(trainings[-1], 0)
     ratios = []
     for _ in range(options.pairs):

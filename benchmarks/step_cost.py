@@ -48,7 +48,7 @@ def main():
         model = kind(network, patches, patches, hide, 1)
         model.fixed = patches.draw(StepSeed(1, 0))
         model.hidden = ops.ones_like(model.fixed)
-        prepare(model, 0.001)
+        prepare(model)
         _seconds(model, 3)
         models.append(model)
     ratios = {"wall": [], "processor": []}

@@ -12,7 +12,7 @@ from n2seg_utils import UserError
 from n2seg_utils.learning.in_turn import InTurnTraining
 from n2seg_utils.learning.networks import FIRST, SECOND, Architecture, in_turn, unet
 from n2seg_utils.learning.plan import Plan, plan_for_minutes
-from n2seg_utils.learning.rates import InTurn, cosine
+from n2seg_utils.learning.rates import cosine, successive
 from n2seg_utils.learning.training import train
 from n2seg_utils.models import methods
 from n2seg_utils.models.joint import JointModel
@@ -75,13 +75,16 @@ def test_each_part_of_the_training_teaches_one_network_and_leaves_the_other_as_i
 def test_the_second_network_takes_steps_as_large_as_if_none_had_been_taken_before():
     """Adam counts all steps, but its means of the second network's gradients begin when that is taught."""
     rate = cosine(0.01, 40)
+    rates = successive(cosine(0.01, 500), 500, rate, others=True)
     first, second, alone = (keras.Variable([3.0, -1.0]) for _ in range(3))
-    both, single = keras.optimizers.Adam(InTurn(cosine(0.01, 500), 500, rate, others=True)), keras.optimizers.Adam(rate)
+    both, single = keras.optimizers.Adam(), keras.optimizers.Adam()
     both.build([first, second])
     single.build([alone])
-    for _ in range(500):
+    for step in range(500):
+        both.learning_rate = rates(step)
         both.apply([ops.convert_to_tensor([0.3, 0.1])], [first])
     for step in range(40):
+        both.learning_rate, single.learning_rate = rates(500 + step), rate(step)
         for optimizer, value in ((both, second), (single, alone)):
             optimizer.apply([2 * value - 1 + 0.1 * np.sin(step)], [value])
         np.testing.assert_allclose(ops.convert_to_numpy(second), ops.convert_to_numpy(alone), rtol=1e-5)

@@ -99,7 +99,7 @@ def test_small_gradients_are_kept_by_scaling_the_loss_in_float16_only():
         with precision.learner(network, policy) as learner:
             training = keras.Model()
             training.network = learner
-            prepare(training, 0.001)
+            prepare(training)
         assert isinstance(training.optimizer, keras.optimizers.LossScaleOptimizer) is scaled
 
 

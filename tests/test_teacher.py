@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from keras import ops
 
+from n2seg_utils.learning import device
 from n2seg_utils.learning import training as loop
 from n2seg_utils.learning.networks import unet
 from n2seg_utils.learning.plan import Plan, plan_for_minutes
-from n2seg_utils.learning.rates import InTurn, cosine
+from n2seg_utils.learning.rates import cosine, successive
 from n2seg_utils.learning.training import train
 from n2seg_utils.models.joint_training import JointWork
 
@@ -115,14 +116,32 @@ def test_planning_by_time_measures_both_halves_and_takes_nothing_away(training):
     assert outcome.history[0]["score"] == 0, "it begins with denoising all the same"
 
 
+@pytest.mark.parametrize(
+    "more", [{"schedule": name} for name in ("teacher", "in_turn", "ramp", "constant")] + [{"recipe": "published"}]
+)
+def test_a_run_planned_by_time_equals_one_of_the_same_number_of_steps(tmp_path, more):
+    images, masks = nuclei(4)
+    folder, trained = written(tmp_path / "in", images, {0: masks[0], 1: masks[1]}), []
+    for planned in (True, False):
+        work = JointWork(settings(folder, tmp_path / f"run{planned}", **more))
+        device.seed_weights(1)
+        training = work.training(unet(work.model.architecture), work.model.settings)
+        if planned:
+            plan = plan_for_minutes(training, 0.02, 0.01)
+        train(training, plan)
+        trained.append(weights(training.network))
+    for one, other in zip(*trained):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_training_is_not_called_collapsed_while_it_learns_to_denoise(training):
     outcome = train(training, Plan(24, 10, 1e-6), patience=3)
     assert len(outcome.history) > 12
 
 
 def test_each_half_has_a_rate_that_falls_to_almost_nothing():
-    rates = InTurn(cosine(0.01, 100), 100, cosine(0.01, 300))
-    found = [float(rates(ops.convert_to_tensor(step))) for step in (10, 99, 110, 399)]
+    rates = successive(cosine(0.01, 100), 100, cosine(0.01, 300))
+    found = [rates(step) for step in (10, 99, 110, 399)]
     assert found[0] > 0.005
     assert found[1] < 0.0002
     assert found[2] > 0.005

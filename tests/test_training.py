@@ -3,6 +3,7 @@
 import signal
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from n2seg_utils.learning.networks import Architecture, unet
 from n2seg_utils.learning.noise2void import Noise2VoidTraining
 from n2seg_utils.learning.patches import PatchSampler
 from n2seg_utils.learning.plan import Plan, plan_for_minutes, take_step, validate
+from n2seg_utils.learning.rates import cosine
 from n2seg_utils.learning.training import Watcher, train
 from n2seg_utils.models.supply import Refill
 
@@ -199,6 +201,16 @@ def test_the_learning_rate_falls_to_almost_nothing_over_exactly_the_planned_step
     assert rates[-1] == pytest.approx(0.0001, rel=0.1)
 
 
+@pytest.mark.parametrize("steps", [0, 1, 9, 10, 150, 400])
+def test_the_learning_rate_is_that_of_keras(steps):
+    warmup = min(20, steps // 10)
+    rising = {"warmup_target": 0.01, "warmup_steps": warmup} if warmup else {}
+    start, falling = 0.001 if warmup else 0.01, max(1, steps - warmup)
+    schedule, rates = keras.optimizers.schedules.CosineDecay(start, falling, alpha=0.01, **rising), cosine(0.01, steps)
+    for step in range(0, steps + 3, 3):
+        assert rates(step) == pytest.approx(float(schedule(step)), rel=1e-4)
+
+
 def test_planning_by_time_takes_nothing_away_from_the_training():
     model = training()
     before = model.network.get_weights()
@@ -229,6 +241,16 @@ def test_a_run_planned_by_time_equals_one_of_the_same_number_of_steps():
     train(counted, Plan(plan.epochs, plan.steps_per_epoch, 0.01))
     for one, other in zip(timed.network.get_weights(), counted.network.get_weights()):
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_was_compiled_to_plan_a_run_by_time_trains_it():
+    timed = training()
+    plan = plan_for_minutes(timed, 0.02, 0.01)
+    compiled = timed.train_function, timed.test_function
+    train(timed, plan)
+    assert (timed.train_function, timed.test_function) == compiled
+    train(timed, plan)
+    assert timed.train_function is not compiled[0], "a second training begins with an optimiser of its own"
 
 
 def test_the_watcher_is_told_every_step_and_epoch():

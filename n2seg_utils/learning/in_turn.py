@@ -68,8 +68,7 @@ class InTurnTraining(Lessons):
         """Learn to denoise, or to segment; that are two graphs."""
         if self.leading != leading:
             self.leading = leading
-            self.make_train_function(force=True)
-            self.make_test_function(force=True)
+            self.retrace()
 
     def call(self, step, training=False):
         """Predict the patches of one step.

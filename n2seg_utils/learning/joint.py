@@ -75,6 +75,7 @@ class JointTraining(Lessons):
 
     def begin(self, plan, worth=False):
         """See :meth:`Lessons.begin`: first it learns to denoise alone, unless it can and is its own teacher already."""
+        self.retrace()  # the graphs hold the number of steps, which is known now
         lead = 0 if worth else int(_LEAD * plan.epochs)
         if self.schedule != "teacher" or not (lead or worth):
             self.teacher, self.taught = None, False
@@ -106,8 +107,7 @@ class JointTraining(Lessons):
         """Learn to denoise alone, or both; that are two graphs."""
         if (self.leading, self.taught) != (leading, not leading):
             self.leading, self.taught = leading, not leading
-            self.make_train_function(force=True)
-            self.make_test_function(force=True)
+            self.retrace()
 
     def call(self, step, training=False):
         """Predict the patches of one step.

@@ -58,6 +58,11 @@ class Lessons(keras.Model):
         """What steps are there, for those who measure how long they take: (share of the steps, what begins them)."""
         return [(1.0, lambda: None)]
 
+    def retrace(self):
+        """Make the graphs of training and validation anew: something that they hold has changed."""
+        self.make_train_function(force=True)
+        self.make_test_function(force=True)
+
     @contextlib.contextmanager
     def adding_up(self):
         """A context in which the means of loss and score go on: newer versions of Keras begin them anew each batch."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from . import device, precision
 from .rates import BETAS
+from .state import values_of
 
 EPOCHS_OF_A_TIMED_RUN = (5, 30)  # at least and at most
 VALIDATION_SHARE = 0.1  # of the time, at most, if this leaves epochs enough
-CALIBRATION_SECONDS = 3.0
+CALIBRATION_SECONDS, CALIBRATION_SHARE = 3.0, 0.05  # at most; the second of the time
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,20 @@ def plan_for_minutes(training, minutes, learning_rate):
     -------
     Plan
     """
+    prepare(training)
     # Dropout counts its draws in variables that are no weights.
-    before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in training.network.variables]
-    prepare(training, learning_rate)
+    variables = training.network.variables + training.optimizer.variables
+    before = values_of(variables)
+    training.optimizer.learning_rate = learning_rate
     pace = validation = 0.0
-    phases = training.phases()
+    phases, limit = training.phases(), min(CALIBRATION_SECONDS, CALIBRATION_SHARE * minutes * 60)
     try:
         for share, enter in phases:
             enter()
-            step, check = _measured(training, min(CALIBRATION_SECONDS, minutes * 6) / len(phases))
+            step, check = _measured(training, limit / len(phases))
             pace, validation = pace + share * step, validation + share * check
     finally:
-        for variable, value in before:
+        for variable, value in zip(variables, before):
             variable.assign(value)
     seconds, (fewest, most) = minutes * 60, EPOCHS_OF_A_TIMED_RUN
     epochs = min(max(fewest, int(VALIDATION_SHARE * seconds / validation)), most)
@@ -80,9 +83,11 @@ def _measured(training, limit):
     return sum(seconds) / len(seconds), validation
 
 
-def prepare(training, learning_rate):
-    """Give a training its optimiser, Adam, with a rate or a schedule of rates."""
-    optimizer = keras.optimizers.Adam(learning_rate, *BETAS)
+def prepare(training):
+    """Compile a training, with Adam as its optimiser, unless it has one that has taken no step yet."""
+    if training.compiled and not int(keras.ops.convert_to_numpy(training.optimizer.iterations)):
+        return
+    optimizer = keras.optimizers.Adam(beta_1=BETAS[0], beta_2=BETAS[1])
     if precision.computes_in(training.network) == "float16":  # in which small gradients would vanish
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     training.compile(optimizer, jit_compile=device.backend() == "jax")

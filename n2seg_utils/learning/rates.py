@@ -1,29 +1,36 @@
-"""Learning rates that fall along a cosine."""
+"""Learning rates that fall along a cosine: functions of the step, counted from 0."""
 
-import keras
-from keras import ops
+import math
 
 BETAS = 0.9, 0.999  # of Adam: how slowly its means follow gradients and their squares
+_LEAST = 0.01  # of the highest rate, at the end
 
 
 def cosine(rate, steps):
-    """A rate that rises for some steps, and falls along a cosine over the rest of so many."""
+    """A rate that rises for some steps, and falls along a cosine over the rest of so many.
+
+    References
+    ----------
+    Loshchilov, Hutter: SGDR - Stochastic Gradient Descent with Warm Restarts. ICLR 2017, equation 5.
+    """
     warmup = min(20, steps // 10)
-    return keras.optimizers.schedules.CosineDecay(
-        rate / 10 if warmup else rate,
-        max(1, steps - warmup),
-        alpha=0.01,
-        warmup_target=rate if warmup else None,
-        warmup_steps=warmup,
-    )
+    falling = max(1, steps - warmup)
+
+    def at(step):
+        if step < warmup:
+            return rate * (0.1 + 0.9 * step / warmup)
+        done = min(1.0, (step - warmup) / falling)
+        return rate * (_LEAST + (1 - _LEAST) * (1 + math.cos(math.pi * done)) / 2)
+
+    return at
 
 
-class InTurn(keras.optimizers.schedules.LearningRateSchedule):
-    """One schedule for so many steps, then another from its beginning.
+def successive(first, steps, second, others=False):
+    """One rate for so many steps, then another from its beginning.
 
     Parameters
     ----------
-    first, second : LearningRateSchedule
+    first, second : callable
     steps : int
         Of the first.
     others : bool
@@ -31,16 +38,16 @@ class InTurn(keras.optimizers.schedules.LearningRateSchedule):
         corrects by its count of all steps: too little, so that steps would be up to six times too large.
     """
 
-    def __init__(self, first, steps, second, others=False):
-        self.first, self.steps, self.second, self.others = first, steps, second, others
+    def at(step):
+        if step < steps:
+            return first(step)
+        later = step - steps
+        due = _correction(later) / _correction(step) if others else 1.0
+        return second(later) * due
 
-    def __call__(self, step):
-        later = ops.maximum(step - self.steps, 0)
-        due = _correction(later) / _correction(step) if self.others else 1.0
-        return ops.where(step < self.steps, self.first(step), self.second(later) * due)
+    return at
 
 
 def _correction(step):
     """What Adam multiplies its rate by: its means begin at zero (Kingma and Ba, ICLR 2015, section 3)."""
-    count = ops.cast(step, "float32") + 1
-    return ops.sqrt(1 - ops.power(BETAS[1], count)) / (1 - ops.power(BETAS[0], count))
+    return math.sqrt(1 - BETAS[1] ** (step + 1)) / (1 - BETAS[0] ** (step + 1))

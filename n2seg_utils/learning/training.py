@@ -9,8 +9,8 @@ from ..errors import Terminated, UserError
 from ..interrupts import Interrupts
 from . import device
 from .plan import prepare, take_step, validate
-from .rates import InTurn, cosine
-from .state import State, networks, sums_of, values_of
+from .rates import cosine, successive
+from .state import State, counted, networks, sums_of, values_of
 from .watching import Outcome, Watcher
 
 _OFTEN = 120.0  # seconds between two states that are kept within an epoch
@@ -103,9 +103,10 @@ class _Loop:
     def run(self, trained, begin):
         """See :func:`train`."""
         began, before = time.perf_counter(), begin.seconds if begin else 0.0
+        prepare(self.training)
         self.lead = self.training.begin(self.plan, begin.lead == 0 if begin else trained)
         self.lead = begin.lead if begin else self.lead
-        self._prepare()
+        self.kept = time.perf_counter()
         self.good = begin
         self.watcher.begin(self.plan, begin.history if begin else [])
         try:
@@ -170,6 +171,7 @@ class _Loop:
         tries, before = 0, self.step
         while (step := self.step) < last:
             tries, before = (tries + 1 if step == before else 1), step
+            training.optimizer.learning_rate = self._rate(step)
             self._check(take_step(training, step))
             if tries > _TRIES:
                 raise _Diverged
@@ -191,7 +193,7 @@ class _Loop:
             "loss": logs["loss"],
             "val_loss": logs["val_loss"],
             **{name: logs[name] for name in ("score", "val_score") if name in logs},
-            "learning_rate": float(keras.ops.convert_to_numpy(self.training.optimizer.learning_rate)),
+            "learning_rate": self._rate(self.step),
             "seconds": round(self._seconds(), 3),
         }
         leading = row["epoch"] <= (self.lead or 0)
@@ -230,18 +232,14 @@ class _Loop:
         self.least_cost, self.best_epoch = min(cost, self.least_cost), epoch
         self.best = self.training.network.get_weights()
 
-    def _prepare(self):
-        """Compile for the learning rate of now."""
+    def _rate(self, step):
+        """The learning rate of a step."""
         rate, lead = self.plan.learning_rate / 2**self.halvings, (self.lead or 0) * self.plan.steps_per_epoch
-        falling = cosine(rate, self.plan.steps - lead)
-        prepare(self.training, InTurn(cosine(rate, lead), lead, falling, self.training.others) if lead else falling)
-        self.kept = time.perf_counter()
+        return successive(cosine(rate, lead), lead, cosine(rate, self.plan.steps - lead), self.training.others)(step)
 
     def _go_on(self, state):
         """Be where another state was."""
-        if state.halvings != self.halvings:
-            self.halvings = state.halvings
-            self._prepare()
+        self.halvings = state.halvings
         self.history, self.best_epoch, self.least_cost = list(state.history), state.best_epoch, state.least_cost
         self.best, self.of_epoch = state.best, None
         self.earlier, self.started = state.seconds, None
@@ -253,7 +251,7 @@ class _Loop:
         training = self.training
         return State(
             self.step, self.history, self.best_epoch, self.least_cost, self.lead, self.halvings, self._seconds(),
-            values_of(networks(training)), values_of(training.optimizer.variables),
+            values_of(networks(training)), values_of(counted(training.optimizer)),
             self.of_epoch or sums_of(training), self.best,
         )  # fmt: skip
 

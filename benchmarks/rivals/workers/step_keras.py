@@ -33,7 +33,7 @@ def training(kind, images):
     model = kind(unet(Architecture(width=asked["width"], narrow_decoder=True)), patches, patches, hide, 1)
     model.fixed = patches.draw(StepSeed(1, 0))
     model.hidden = ops.ones_like(model.fixed)
-    prepare(model, 0.001)
+    prepare(model)
     seconds(model, 3)
     return model
 
