@@ -10,9 +10,11 @@ import tifffile
 import yaml
 
 from n2seg_utils import DenoiseSettings, UserError, train_denoiser
-from n2seg_utils.data.images import open_image
+from n2seg_utils.data.images import open_image, open_images
 from n2seg_utils.data.samples import make_image
 from n2seg_utils.learning import device
+from n2seg_utils.models.denoise_suggestions import settle
+from n2seg_utils.models.denoise_training import DenoiseWork
 from n2seg_utils.models.denoiser import Denoiser
 
 from .conftest import TINY
@@ -64,6 +66,24 @@ def test_a_timed_run_is_recreated_by_its_settings_too(sample, tmp_path):
 def test_a_number_of_epochs_that_was_asked_for_is_not_overruled_by_a_time(sample, tmp_path):
     run = train_denoiser(settings(sample / "images", tmp_path / "run", minutes=None, epochs=3)).run
     assert run.facts()["epochs_done"] == 3
+
+
+@pytest.mark.parametrize(
+    ("gpu", "more", "batch"),
+    [
+        (False, {}, 4), (True, {}, 16), (False, {"epochs": 5}, 16), (False, {"minutes": 0}, 16),
+        (False, {"minutes": 2, "epochs": 5}, 4), (False, {"batch_size": 7}, 7),
+    ],
+)  # fmt: skip
+def test_without_a_gpu_steps_are_small_and_many_where_the_time_is_what_is_set(sample, tmp_path, gpu, more, batch):
+    asked = DenoiseSettings(images=str(sample / "images"), run=str(tmp_path / "run"), **more)
+    assert settle(asked, open_images(asked.images), gpu).batch_size == batch
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7, 16, 32])
+def test_validation_sees_enough_patches_however_small_a_batch_is(sample, tmp_path, batch):
+    work = DenoiseWork(settings(sample / "images", tmp_path / "run", batch_size=batch))
+    assert 64 <= work.training(work.model.settings, work.model.network).validation_steps * batch < max(64 + batch, 4 * batch + 1)
 
 
 def test_a_model_of_stacks_denoises_single_images_too(sample, tmp_path):

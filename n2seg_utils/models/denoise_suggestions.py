@@ -31,12 +31,21 @@ def suggest(settings, images, gpu, merged=None, noise=True):
     """
     found = suggestions.patches(settings, images, PATCH, merged)
     dims = int(found["dimensions"][0][0])
-    found["batch_size"] = (16, "it is the usual one") if dims == 2 else (4, "patches of volumes are large")
+    found["batch_size"] = _batch(settings, dims, gpu)
     # In 3D without a GPU, 2 minutes bring 38.6 dB at width 16 and 37.8 at 32 (nuclei3d; benchmarks/fmd.py).
     narrow = dims == 3 and not gpu
     found["network_width"] = (16, "volumes take long without a GPU") if narrow else (32, "it is the usual one")
     found["minutes"] = suggestions.minutes(images, gpu, dims)
     return found | hiding(settings, images, settings.patch_size or found["patch_size"][0], noise)
+
+
+def _batch(settings, dims, gpu):
+    if dims == 3:
+        return 4, "patches of volumes are large"
+    if gpu or not suggestions.timed(settings):
+        return 16, "it is the usual one"
+    # DSB2018, noise 20: 14 s bring 35.1 dB, with 16 patches 34.1; 60 s 36.2 and 35.8 (benchmarks/RESULTS.md).
+    return 4, "without a GPU, many small steps teach more than few large ones in the same time"
 
 
 def hiding(settings, images, patch, noise):

@@ -1,5 +1,6 @@
 """Noise2Void training: from a folder of noisy images to a run folder."""
 
+import math
 from dataclasses import asdict
 
 from ..data import drive
@@ -19,6 +20,8 @@ from .denoiser import Denoiser, design
 from .hiding import blind_spots
 from .run_folder import RunFolder
 from .suggestions import patch_shape, pool_z
+
+_VALIDATED = 64  # patches, at least
 
 
 def train_denoiser(settings, watcher=None):
@@ -110,7 +113,9 @@ class DenoiseWork:
     def training(self, settings, network):
         """The training as Keras knows it."""
         samplers = [self._sampler(number, use, settings) for number, use in enumerate(supply.SHARES)]
-        return Noise2VoidTraining(network, *samplers, self.hide, settings.seed, settings.loss)
+        training = Noise2VoidTraining(network, *samplers, self.hide, settings.seed, settings.loss)
+        training.validation_steps = max(training.validation_steps, math.ceil(_VALIDATED / settings.batch_size))
+        return training
 
     def _read(self, settings):
         """What patches are drawn from, for "train" and "validate", and what brings in more if not all fits."""

@@ -78,7 +78,7 @@ def settle(settings, images, suggested, merged=None):
     UserError
         When an image is too small for the patches, naming it and a size that works.
     """
-    if settings.minutes is None and _counted(settings):
+    if not timed(settings):
         settings = settings.replace(minutes=0)
     idle = () if _measures_struct(settings) else ("struct_axis", "struct_length")
     open_values = {
@@ -95,9 +95,11 @@ def _measures_struct(settings):
     return getattr(settings, "algorithm", "") == "structn2v" and not settings.struct_mask
 
 
-def _counted(settings):
-    """Whether the user asked for a number of epochs or steps, which a training time would overrule."""
-    return any(getattr(settings, name) != getattr(type(settings), name) for name in ("epochs", "steps_per_epoch"))
+def timed(settings):
+    """Whether a time says how long to train; left open, it does unless the user asked for epochs or steps."""
+    if settings.minutes is not None:
+        return settings.minutes > 0
+    return all(getattr(settings, name) == getattr(type(settings), name) for name in ("epochs", "steps_per_epoch"))
 
 
 def patch_shape(settings):
