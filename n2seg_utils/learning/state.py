@@ -66,7 +66,7 @@ class State:
         devices = distribution.devices()
         for variables, values in (
             (networks(training), self.network),
-            (counted(training.optimizer), self.optimizer),
+            (remembered(training.optimizer), self.optimizer),
             (training.metrics_variables, [value * devices for value in self.metrics]),
         ):
             if [tuple(v.shape) for v in variables] != [np.shape(value) for value in values]:
@@ -84,8 +84,8 @@ def networks(training):
     return training.network.variables + (teacher.variables if teacher else [])
 
 
-def counted(optimizer):
-    """The variables of an optimiser but the learning rate, which follows from the step."""
+def remembered(optimizer):
+    """The variables of an optimiser, but not its learning rate, which follows from the step."""
     return [variable for variable in optimizer.variables if variable is not optimizer.learning_rate]
 
 

@@ -10,7 +10,7 @@ from ..interrupts import Interrupts
 from . import device
 from .plan import prepare, take_step, validate
 from .rates import cosine, successive
-from .state import State, counted, networks, sums_of, values_of
+from .state import State, networks, remembered, sums_of, values_of
 from .watching import Outcome, Watcher
 
 _OFTEN = 120.0  # seconds between two states that are kept within an epoch
@@ -251,7 +251,7 @@ class _Loop:
         training = self.training
         return State(
             self.step, self.history, self.best_epoch, self.least_cost, self.lead, self.halvings, self._seconds(),
-            values_of(networks(training)), values_of(counted(training.optimizer)),
+            values_of(networks(training)), values_of(remembered(training.optimizer)),
             self.of_epoch or sums_of(training), self.best,
         )  # fmt: skip
 
